@@ -18,7 +18,7 @@ use clap::Parser;
 enum BenchArgs {
     /// Validate events against the catalogue, compared with admitting and parsing them
     Check(check::CheckBenchArgs),
-    /// Translate events to Caliper, compared with parsing and writing
+    /// Mask events and translate them to Caliper, compared with parsing and writing
     Translate(translate::TranslateBenchArgs),
     /// Create events from changes, compared with parsing and writing the changes
     Triggers(triggers::TriggersArgs),

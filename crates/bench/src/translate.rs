@@ -1,10 +1,10 @@
-//! Compares translation to Caliper with parsing and writing the same input.
+//! Compares masking and translation to Caliper with parsing and writing the same input.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use easel_caliper::{Dialect, TranslationOptions, Translator};
-use easel_catalog::{Catalog, Event};
+use easel_catalog::{Catalog, Event, UrlMasker};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ impl TranslateBenchArgs {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let catalog = Arc::new(Catalog::built_in());
         let translator = Translator::new(catalog, TranslationOptions::default())?;
+        let masker = UrlMasker::default();
         let mut events = self.events.load()?;
         events.retain(|event| translator.translates(&event.event_type));
         let bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
@@ -56,6 +57,14 @@ impl TranslateBenchArgs {
                     black_box(serde_json::to_vec(&tree).is_ok());
                 }),
             ),
+            Variant {
+                name: "mask",
+                work: Box::new(|| {
+                    repeat(&|event| {
+                        black_box(masker.mask(&event.bytes));
+                    });
+                }),
+            },
             Variant {
                 name: "translate",
                 work: Box::new(|| repeat(&translate(Dialect::Compatible))),

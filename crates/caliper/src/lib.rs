@@ -2,7 +2,8 @@
 //!
 //! A [`Translator`] turns stored events into [`CaliperEvent`]s. It writes two dialects: events as
 //! Canvas publishes them, and events as the standard requires them. [`envelope()`] builds the
-//! envelope to send. [`check()`] validates any envelope against the standard.
+//! envelope to send. [`check()`] validates any envelope against the standard. A translation masks no
+//! secrets: the caller masks the event first, with a [`UrlMasker`](easel_catalog::UrlMasker).
 //!
 //! The catalogue has the Caliper template of each event type. This room is pure.
 //!
@@ -38,13 +39,12 @@ mod vocabulary;
 
 mod envelope;
 mod iri;
-mod secrets;
 mod value;
 
 pub use checker::{UnreadableEnvelope, check};
 pub use envelope::envelope;
 pub use event_template::TranslatorError;
 pub use iri::is_iri;
-pub use options::{Role, Secrets, TranslationOptions};
+pub use options::{Role, TranslationOptions};
 pub use rule::{Breach, Level, Rule};
 pub use translator::{CaliperEvent, Dialect, MAPPER_VERSION, Translator, Untranslated};

@@ -11,8 +11,6 @@ pub struct TranslationOptions {
     pub application: String,
     /// The mapping of Canvas roles to Caliper roles.
     pub roles: Vec<Role>,
-    /// Whether to mask the values of secret query parameters in addresses.
-    pub secrets: Secrets,
 }
 
 /// The mapping of one Canvas role to Caliper roles.
@@ -57,16 +55,6 @@ impl Role {
     }
 }
 
-/// Whether the values of secret parameters, such as `access_token`, are masked in addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Secrets {
-    /// Secrets are masked.
-    #[default]
-    Masked,
-    /// Addresses are sent unchanged.
-    Sent,
-}
-
 impl Default for TranslationOptions {
     fn default() -> Self {
         let role = |canvas: &str, segment: &str, roles: &[&str]| Role {
@@ -96,7 +84,6 @@ impl Default for TranslationOptions {
                     &["Learner", "Learner#NonCreditLearner"],
                 ),
             ],
-            secrets: Secrets::Masked,
         }
     }
 }

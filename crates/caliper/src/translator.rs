@@ -20,8 +20,7 @@ use crate::event_template::{
 };
 use crate::iri;
 use crate::metadata_indexes::MetadataIndexes;
-use crate::options::{Secrets, TranslationOptions};
-use crate::secrets;
+use crate::options::TranslationOptions;
 use crate::value::{self, decoded_text, has_content, text_of, time_of, write_time};
 use easel_catalog::JsonWriter;
 
@@ -112,7 +111,8 @@ impl Translator {
         names
     }
 
-    /// Translates `event`, the stored bytes of an admitted event of this type.
+    /// Translates `event`, the stored bytes of an admitted event of this type. Addresses stay as they are,
+    /// so mask the event first. `id` is the id of the stored bytes.
     pub fn translate(
         &self,
         event_type: &str,
@@ -447,11 +447,7 @@ impl EventWriter<'_> {
 
     fn address(&self, index: usize, out: &mut JsonWriter) -> bool {
         let value = self.context.fields.metadata(index).and_then(text_of);
-        match (value, self.translator.options.secrets) {
-            (None, _) => false,
-            (Some(address), Secrets::Masked) => write_text(out, &secrets::mask(address)),
-            (Some(address), Secrets::Sent) => write_text(out, address),
-        }
+        value.is_some_and(|address| write_text(out, address))
     }
 
     /// Writes an entity, unless its id is missing or it has no members.

@@ -33,13 +33,16 @@ const USERS_FAIL_FOR: Duration = Duration::from_mins(1);
 /// in flight limit the rate, not the CPU.
 const PACED_DELAY: Duration = Duration::from_millis(5);
 
+/// The secret of the case `standard`.
+const SECRET: &str = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g=";
+
 #[derive(clap::Args)]
 pub(crate) struct DeliverArgs {
     /// Events in each run
     #[arg(long, default_value_t = 100_000)]
     events: usize,
-    /// Cases to run: healthy, flaky-2, flaky-10, paced, hanging, in-flight-N, keyed, keyed-flaky-2,
-    /// keyed-users-N (N of 1,000 users fail for a minute)
+    /// Cases to run: healthy, standard (signed with one secret), flaky-2, flaky-10, paced, hanging,
+    /// in-flight-N, keyed, keyed-flaky-2, keyed-users-N (N of 1,000 users fail for a minute)
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
     /// The longest time of one run in seconds; the rate counts the events delivered by then
@@ -53,6 +56,8 @@ struct Case {
     in_flight: u16,
     /// Whether events of one user must be delivered in order.
     is_keyed: bool,
+    /// Whether requests are signed as Standard Webhooks requires.
+    is_signed: bool,
 }
 
 impl DeliverArgs {
@@ -70,12 +75,17 @@ impl DeliverArgs {
             behaviour,
             in_flight,
             is_keyed,
+            is_signed,
         } = Case::parse(case)?;
         let load = Arc::new(EventLoad::new(self.events)?);
         let fill = if is_keyed { FILL_IN_ORDER } else { FILL };
         load.send(server.address(), fill).await?;
         let order = if is_keyed { "key" } else { "none" };
-        let extra = json!({"order": order, "in_flight": in_flight});
+        let mut extra = json!({"order": order, "in_flight": in_flight});
+        if let (true, Some(extra)) = (is_signed, extra.as_object_mut()) {
+            let signing = json!({"standard": {"secrets": [SECRET]}});
+            extra.insert("signing".to_owned(), signing);
+        }
         let delivery = BenchSubscription::start(server, load, behaviour, extra).await?;
         let limit = Duration::from_secs(self.seconds);
         let value = delivery.rate(limit).await;
@@ -99,7 +109,7 @@ impl Case {
     /// Parses the name of a case.
     fn parse(case: &str) -> Result<Self> {
         let mut behaviour = Behaviour::default();
-        let mut in_flight = 16;
+        let (mut in_flight, mut is_signed) = (16, false);
         let (is_keyed, case) = match case.strip_prefix("keyed") {
             Some("") => (true, "healthy"),
             Some(rest) => (true, rest.trim_start_matches('-')),
@@ -107,6 +117,7 @@ impl Case {
         };
         match case.rsplit_once('-') {
             None if case == "healthy" => (),
+            None if case == "standard" => is_signed = true,
             None if case == "paced" => behaviour.answer_delay = PACED_DELAY,
             None if case == "hanging" => {
                 behaviour.answer_delay = PACED_DELAY;
@@ -123,6 +134,7 @@ impl Case {
             behaviour,
             in_flight,
             is_keyed,
+            is_signed,
         })
     }
 }
@@ -143,7 +155,7 @@ pub(crate) struct BenchSubscription {
 
 impl BenchSubscription {
     /// Creates a subscription for all events in the log. `extra` has additional members of its
-    /// spec.
+    /// spec, and `signing` of its webhook.
     pub(crate) async fn start(
         server: &ServerProcess,
         load: Arc<EventLoad>,
@@ -152,8 +164,14 @@ impl BenchSubscription {
     ) -> Result<Self> {
         let receiver = BenchReceiver::start(Arc::clone(&load), behaviour).await?;
         let url = receiver.url();
-        let mut spec = json!({"name": "bench", "start": "earliest", "webhook": {"url": url}});
-        if let (Some(spec), Value::Object(extra)) = (spec.as_object_mut(), extra) {
+        let mut webhook = json!({"url": url});
+        let mut spec = json!({"name": "bench", "start": "earliest"});
+        if let (Some(webhook), Some(spec), Value::Object(mut extra)) =
+            (webhook.as_object_mut(), spec.as_object_mut(), extra)
+        {
+            let signing = extra.remove("signing");
+            webhook.extend(signing.map(|signing| ("signing".to_owned(), signing)));
+            spec.insert("webhook".to_owned(), Value::Object(webhook.clone()));
             spec.extend(extra);
         }
         let target = Target {

@@ -1,6 +1,6 @@
 //! Ids that the checker accepts, and ids that the strict dialect writes.
 
-use easel_caliper::{Dialect, Level, Secrets, check, is_iri};
+use easel_caliper::{Dialect, Level, check, is_iri};
 use easel_catalog::{Limits, admit};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -93,7 +93,7 @@ fn strict(metadata: &Value, body: &Value) -> Vec<u8> {
     // An unpaired surrogate can only be written as an escape.
     let event = event.to_string().replace("@@surrogate", "\\ud800");
     let event = admit(event.as_bytes(), &Limits::default()).unwrap();
-    let translated = translator(Secrets::Sent)
+    let translated = translator()
         .translate(
             "wiki_page_deleted",
             &event.bytes,

@@ -7,6 +7,8 @@ mod json;
 #[cfg(test)]
 mod made_up;
 #[cfg(test)]
+mod masked;
+#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod pages;

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use easel_caliper::{Dialect, Level, Secrets, check};
-use easel_catalog::{Limits, admit};
+use easel_caliper::{Dialect, Level, check};
+use easel_catalog::{Limits, UrlMasker, admit};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -38,13 +38,14 @@ fn pairs() -> Vec<Pair> {
 
 #[test]
 fn the_translation_of_every_pair_matches_byte_for_byte() {
-    let translator = translator(Secrets::Masked);
+    let translator = translator();
     let mut seen = BTreeSet::new();
     for pair in pairs() {
         let event = admit(pair.canvas.get().as_bytes(), &Limits::default()).unwrap();
+        let bytes = UrlMasker::default().mask(&event.bytes).into_owned();
         let id: Uuid = pair.id.strip_prefix("urn:uuid:").unwrap().parse().unwrap();
         let translated = translator
-            .translate(&event.event_type, &event.bytes, id, Dialect::Compatible)
+            .translate(&event.event_type, &bytes, id, Dialect::Compatible)
             .unwrap();
         let json = str::from_utf8(&translated.json).unwrap();
         assert_eq!(json, pair.caliper.to_string(), "{}", pair.case);
@@ -54,7 +55,7 @@ fn the_translation_of_every_pair_matches_byte_for_byte() {
             "{}",
             pair.case
         );
-        let strict = translator.translate(&event.event_type, &event.bytes, id, Dialect::Strict);
+        let strict = translator.translate(&event.event_type, &bytes, id, Dialect::Strict);
         let strict = strict
             .unwrap()
             .envelope("2200-01-01T00:00:00Z".parse().unwrap());

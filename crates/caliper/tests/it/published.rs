@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use easel_caliper::{Breach, Dialect, Secrets, TranslationOptions, Translator, check};
-use easel_catalog::{Catalog, Limits, admit, parse_timestamp};
+use easel_caliper::{Breach, Dialect, TranslationOptions, Translator, check};
+use easel_catalog::{Catalog, Limits, UrlMasker, admit, parse_timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,11 +39,8 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-pub(crate) fn translator(secrets: Secrets) -> Translator {
-    let options = TranslationOptions {
-        secrets,
-        ..TranslationOptions::default()
-    };
+pub(crate) fn translator() -> Translator {
+    let options = TranslationOptions::default();
     Translator::new(Arc::new(Catalog::built_in()), options).unwrap()
 }
 
@@ -112,7 +109,7 @@ fn translate(translator: &Translator, pair: &Pair, dialect: Dialect) -> String {
 fn translations_match_the_published_pairs_byte_for_byte() {
     let Some(pairs) = pairs() else { return };
     assert_eq!(pairs.len(), 32);
-    let translator = translator(Secrets::Sent);
+    let translator = translator();
     for pair in &pairs {
         let translated = translate(&translator, pair, Dialect::Compatible);
         // `to_string` adds no white space and keeps the order of the file.
@@ -124,7 +121,7 @@ fn translations_match_the_published_pairs_byte_for_byte() {
 fn translations_match_the_published_payloads_byte_for_byte() {
     let Some(payloads) = payloads() else { return };
     assert_eq!(payloads.len(), 31);
-    let translator = translator(Secrets::Sent);
+    let translator = translator();
     for pair in &payloads {
         let translated = translate(&translator, pair, Dialect::Compatible);
         assert_eq!(translated, pair.caliper.to_string(), "{}", pair.event);
@@ -201,8 +198,12 @@ fn the_strict_form_of_every_published_event_breaks_no_rule() {
         return;
     };
     all.extend(pairs);
-    let translator = translator(Secrets::Masked);
-    for pair in &all {
+    let translator = translator();
+    for pair in &mut all {
+        let masked = UrlMasker::default()
+            .mask(pair.canvas.as_bytes())
+            .into_owned();
+        pair.canvas = String::from_utf8(masked).unwrap();
         let strict = translate(&translator, pair, Dialect::Strict);
         let breaches = check(strict.as_bytes()).unwrap();
         assert_eq!(
