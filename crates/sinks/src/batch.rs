@@ -9,6 +9,8 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::JwtCell;
+
 /// The items that a sink sends in one attempt.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -37,6 +39,8 @@ pub struct Item {
     pub event_time: String,
     /// The bytes to send.
     pub form: Form,
+    /// The form as a JWT; `None` if no subscription that shares the item asks for one.
+    pub jwt: Option<Arc<JwtCell>>,
 }
 
 /// An event in the format of a subscription.

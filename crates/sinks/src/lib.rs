@@ -22,6 +22,7 @@
 
 mod answer;
 mod batch;
+mod jwt_cell;
 mod outcome;
 mod sink;
 #[cfg(feature = "webhook")]
@@ -29,10 +30,13 @@ mod webhook;
 
 pub use answer::EndpointAnswer;
 pub use batch::{Batch, Form, Item};
+pub use jwt_cell::JwtCell;
 pub use outcome::{Blame, Outcome, Results, SendError};
 pub use sink::{Order, Sink, SinkLimits};
 #[cfg(feature = "webhook")]
 pub use webhook::{
-    ClientError, Endpoint, EndpointError, TimeSource, Trial, Webhook, WebhookClient,
-    WebhookOptions, WebhookSettings,
+    AddressKind, ClientError, ClientIdentity, ClientIdentityError, CustomHeaders,
+    CustomHeadersError, Embedding, Endpoint, EndpointError, Guard, GuardMode, JwtSigner,
+    ProxyError, Refused, RefusedReason, RequestSigner, Resolve, SystemResolver, TimeSource, Trial,
+    Webhook, WebhookClient, WebhookOptions, WebhookSettings, describe_metrics,
 };

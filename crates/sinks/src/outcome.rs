@@ -117,6 +117,13 @@ pub enum SendError {
         /// The error with its causes. It never contains a header value or a URL.
         reason: String,
     },
+    /// This server made no attempt to connect or could not build the request: the guard refuses the address,
+    /// or there is no key to sign with. Nothing was sent.
+    #[error("send: {reason}")]
+    NotSent {
+        /// The reason.
+        reason: String,
+    },
     /// No connection was made: DNS, TCP or TLS failed. Nothing was sent.
     #[error("send: {reason}")]
     Unconnected {
@@ -161,15 +168,16 @@ impl SendError {
             Self::Throttled { retry_after, .. } => Blame::Pause {
                 retry_after: *retry_after,
             },
-            Self::Refused { .. } | Self::TimedOut | Self::Unreachable { .. } => {
-                Blame::Endpoint { retry_after: None }
-            }
+            Self::Refused { .. }
+            | Self::TimedOut
+            | Self::Unreachable { .. }
+            | Self::NotSent { .. } => Blame::Endpoint { retry_after: None },
             Self::Unconnected { .. } => Blame::Host,
         }
     }
 
     /// All names that [`Self::name`] can return.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "gone",
         "rejected",
         "aborted",
@@ -178,6 +186,7 @@ impl SendError {
         "throttled",
         "timed_out",
         "unreachable",
+        "not_sent",
         "unconnected",
     ];
 
@@ -193,6 +202,7 @@ impl SendError {
             Self::Throttled { .. } => "throttled",
             Self::TimedOut => "timed_out",
             Self::Unreachable { .. } => "unreachable",
+            Self::NotSent { .. } => "not_sent",
             Self::Unconnected { .. } => "unconnected",
         }
     }
@@ -220,6 +230,7 @@ mod tests {
             },
             SendError::TimedOut,
             SendError::Unreachable { reason: reason() },
+            SendError::NotSent { reason: reason() },
             SendError::Unconnected { reason: reason() },
         ];
         let names = failures.map(|failure| failure.name());

@@ -1,12 +1,14 @@
 //! The webhook sink: one POST per batch.
 //!
 //! In the Canvas format, the body is one event as JSON. In a Caliper format, it is an envelope with all
-//! events of the batch. The headers are:
+//! events of the batch. With a [`JwtSigner`], the body is a JWT whose claims are the event or the envelope.
+//! The headers are:
 //!
 //! | header | value |
 //! | --- | --- |
 //! | `webhook-id` | the event's id, the same in every attempt; for several events, a UUID derived from their ids |
 //! | `webhook-timestamp` | the time of this attempt, in seconds since 1970 |
+//! | `webhook-signature` | a signature of each secret; only with [`RequestSigner::Standard`] |
 //! | `easel-event-name`, `easel-event-time` | the event's type and time, as in the event; comma-separated for several events |
 //! | `easel-attempt` | the number of the attempt, from 1 |
 //! | `easel-subscription` | the subscription's name |
@@ -26,14 +28,25 @@
 
 mod answer;
 mod client;
+mod client_identity;
+mod custom_headers;
 mod endpoint;
+mod guard;
 mod read_counts;
 mod request;
 mod retry_after;
+mod signer;
 mod trial;
 
 pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
+pub use client_identity::{ClientIdentity, ClientIdentityError};
+pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use endpoint::{Endpoint, EndpointError};
+pub use guard::{
+    AddressKind, Embedding, Guard, GuardMode, ProxyError, Refused, RefusedReason, Resolve,
+    SystemResolver,
+};
+pub use signer::{JwtSigner, RequestSigner, describe_metrics};
 pub use trial::Trial;
 
 use std::sync::Arc;
@@ -59,6 +72,8 @@ pub struct Webhook {
     client: WebhookClient,
     endpoint: Endpoint,
     settings: WebhookSettings,
+    signer: Option<RequestSigner>,
+    custom_headers: CustomHeaders,
 }
 
 /// The settings of a webhook.
@@ -74,11 +89,28 @@ pub struct WebhookSettings {
 
 impl Webhook {
     /// Creates a sink that posts to `endpoint` over the connections of `client`.
-    pub const fn new(client: WebhookClient, endpoint: Endpoint, settings: WebhookSettings) -> Self {
+    pub fn new(client: WebhookClient, endpoint: Endpoint, settings: WebhookSettings) -> Self {
         Self {
             client,
             endpoint,
             settings,
+            signer: None,
+            custom_headers: CustomHeaders::default(),
+        }
+    }
+
+    /// Signs each request.
+    #[must_use]
+    pub fn with_signer(self, signer: Option<RequestSigner>) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// Adds headers to each request.
+    #[must_use]
+    pub fn with_headers(self, custom_headers: CustomHeaders) -> Self {
+        Self {
+            custom_headers,
+            ..self
         }
     }
 
@@ -128,8 +160,13 @@ impl Sink for Webhook {
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
-        let content = request::content(batch, self.client.now());
-        let build_request = || request::build(&self.endpoint, batch, &content);
+        let content = request::content(batch, self.signer.as_ref(), self.client.now()).await;
+        let content = match content {
+            Ok(content) => content,
+            Err(error) => return Outcome::all(Err(error)),
+        };
+        let build_request =
+            || request::build(&self.endpoint, &self.custom_headers, batch, &content);
         let timeout = self.settings.timeout;
         let body_limit = |status: StatusCode| match status {
             _ if status.is_success() => 0,

@@ -22,6 +22,7 @@ pub fn batch(body: impl Into<Bytes>) -> Batch {
             occurred_at: Timestamp::constant(1_740_988_800, 1_000_000),
             event_time: String::from("2025-03-03T08:00:00.001Z"),
             form: Form::Canvas(body.into()),
+            jwt: None,
         })],
     }
 }

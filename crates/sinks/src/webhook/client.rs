@@ -2,7 +2,8 @@
 //!
 //! One client has one connection pool, so all webhooks reuse the connections to a host. With TLS, the
 //! endpoint chooses HTTP/2 or HTTP/1.1. Without TLS, the client uses HTTP/1.1. It validates certificates
-//! against the root certificates of the operating system and of the operator.
+//! against the root certificates of the operating system and of the operator. Every connection passes the
+//! guard.
 
 use std::error::Error;
 use std::fmt;
@@ -11,21 +12,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use easel_keys::SecretUrl;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use super::Endpoint;
+use super::client_identity::ClientIdentity;
+use super::guard::{Guard, GuardedConnector, ProxyError, Refused, Resolve, SystemResolver};
 use super::read_counts::{CountingConnector, ReadCounts};
 use crate::SendError;
 
@@ -36,8 +41,6 @@ pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 const MAX_IDLE_PER_HOST: usize = 256;
 /// How long an idle connection stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// The timeout of connecting. A cancelled attempt may still be connecting in the background.
-const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// The interval of HTTP/2 pings on a connection with open requests. Many requests share the connection.
 /// Without pings, a dead connection would make every one of them time out.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -56,6 +59,12 @@ const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 pub struct WebhookOptions {
     /// A PEM file of certificate authorities to trust, in addition to those of the operating system.
     pub ca_file: Option<PathBuf>,
+    /// The rules about addresses. The default refuses every address that is not public.
+    pub guard: Guard,
+    /// The URL of an HTTP proxy, such as `http://user:password@proxy.example:3128`. Every connection then goes
+    /// through a tunnel of the proxy (the method CONNECT), with or without TLS. The proxy resolves the names,
+    /// so the proxy must refuse names with private addresses. Proxies of the environment are never used.
+    pub proxy: Option<SecretUrl>,
 }
 
 /// An error while creating a client.
@@ -72,6 +81,9 @@ pub enum ClientError {
     /// TLS could not be set up.
     #[error("set up TLS")]
     Tls(#[from] rustls::Error),
+    /// The URL of the proxy is invalid.
+    #[error("parse the setting webhook.proxy")]
+    Proxy(#[from] ProxyError),
 }
 
 /// The connections that all webhooks share. Clones share the same connections.
@@ -80,27 +92,64 @@ pub struct WebhookClient {
     http: Arc<Client<CountingConnector, Full<Bytes>>>,
     /// Opens a new connection for every request.
     fresh: Arc<Client<CountingConnector, Full<Bytes>>>,
+    connector: GuardedConnector,
+    roots: Arc<RootCertStore>,
     now: TimeSource,
 }
 
 impl WebhookClient {
-    /// Creates a client without connections.
+    /// Creates a client without connections. The operating system resolves the names.
     pub fn new(options: &WebhookOptions, now: TimeSource) -> Result<Self, ClientError> {
+        Self::with_resolver(options, Arc::new(SystemResolver), now)
+    }
+
+    /// Creates a client without connections, whose names `resolver` resolves.
+    pub fn with_resolver(
+        options: &WebhookOptions,
+        resolver: Arc<dyn Resolve>,
+        now: TimeSource,
+    ) -> Result<Self, ClientError> {
+        let roots = Arc::new(roots(options.ca_file.as_deref())?);
+        let guard = options.guard.clone();
+        let connector = GuardedConnector::new(guard, options.proxy.as_ref(), resolver)?;
+        Ok(Self::connecting(connector, roots, None, now)?)
+    }
+
+    /// Returns a client with the same settings and connections of its own, which shows this certificate to
+    /// its endpoints.
+    pub fn with_identity(&self, identity: &ClientIdentity) -> Result<Self, ClientError> {
+        let (connector, roots) = (self.connector.clone(), Arc::clone(&self.roots));
+        Ok(Self::connecting(
+            connector,
+            roots,
+            Some(identity),
+            Arc::clone(&self.now),
+        )?)
+    }
+
+    fn connecting(
+        connector: GuardedConnector,
+        roots: Arc<RootCertStore>,
+        identity: Option<&ClientIdentity>,
+        now: TimeSource,
+    ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots(options.ca_file.as_deref())?)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new()
+            .with_root_certificates(Arc::clone(&roots));
+        let tls = match identity {
+            None => tls.with_no_client_auth(),
+            Some(ClientIdentity(certified)) => {
+                let resolver = SingleCertAndKey::from(Arc::clone(certified));
+                tls.with_client_cert_resolver(Arc::new(resolver))
+            }
+        };
+        let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(tcp);
-        let connector = CountingConnector(connector);
+            .wrap_connector(connector.clone());
+        let https = CountingConnector(https);
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -112,13 +161,22 @@ impl WebhookClient {
             .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_INTERVAL);
-        let http = builder.build(connector.clone());
-        let fresh = builder.pool_max_idle_per_host(0).build(connector);
+        let http = builder.build(https.clone());
+        let fresh = builder.pool_max_idle_per_host(0).build(https);
         Ok(Self {
             http: Arc::new(http),
             fresh: Arc::new(fresh),
+            connector,
+            roots,
             now,
         })
+    }
+
+    /// Checks an endpoint before it is saved, and resolves its name for at most 5 seconds. A name that cannot be
+    /// resolved now is no refusal, because every connection is checked again. With a proxy, names are not
+    /// resolved.
+    pub async fn check(&self, endpoint: &Endpoint) -> Result<(), Refused> {
+        self.connector.check(endpoint).await
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -186,12 +244,22 @@ impl fmt::Debug for WebhookClient {
 }
 
 fn send_error(error: &hyper_util::client::legacy::Error) -> SendError {
+    if let Some(refused) = refusal(error) {
+        let reason = refused.to_string();
+        return SendError::NotSent { reason };
+    }
     let reason = chain(error);
     if error.is_connect() {
         SendError::Unconnected { reason }
     } else {
         SendError::Unreachable { reason }
     }
+}
+
+/// Returns the refusal of the guard that caused an error, if there is one.
+fn refusal<'error>(error: &'error (dyn Error + 'static)) -> Option<&'error Refused> {
+    let mut errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.find_map(|error| error.downcast_ref())
 }
 
 /// Returns the certificate authorities to trust.

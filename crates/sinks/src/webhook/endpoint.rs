@@ -11,10 +11,10 @@ use url::{ParseError, Url};
 ///
 /// The query may contain a secret, so `Debug` and `Display` omit it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(Arc<Parts>);
+pub struct Endpoint(Arc<EndpointParts>);
 
 #[derive(PartialEq, Eq)]
-struct Parts {
+struct EndpointParts {
     uri: Uri,
     /// The host and port to connect to.
     host: String,
@@ -44,7 +44,7 @@ impl Endpoint {
             .map_err(|_invalid| EndpointError::Malformed)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let host = format!("{}:{port}", url.host_str().unwrap_or_default());
-        Ok(Self(Arc::new(Parts { uri, host })))
+        Ok(Self(Arc::new(EndpointParts { uri, host })))
     }
 
     pub(super) fn uri(&self) -> &Uri {

@@ -12,10 +12,12 @@ use std::task::{Context, Poll, ready};
 use http::{Extensions, Uri};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
+
+use super::guard::GuardedConnector;
 
 /// The underlying connection: TCP, or TLS on TCP.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -58,7 +60,7 @@ impl ReadCounts {
 
 /// A connector whose connections count the bytes they read.
 #[derive(Clone, Debug)]
-pub(super) struct CountingConnector(pub(super) HttpsConnector<HttpConnector>);
+pub(super) struct CountingConnector(pub(super) HttpsConnector<GuardedConnector>);
 
 impl Service<Uri> for CountingConnector {
     type Response = CountingStream;

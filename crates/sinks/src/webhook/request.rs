@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use easel_caliper::{MAPPER_VERSION, envelope};
 use easel_catalog::event_id;
+use easel_keys::WebhookSecret;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::Full;
@@ -14,32 +15,79 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Endpoint;
-use crate::{Batch, Form, Item};
+use super::custom_headers::CustomHeaders;
+use super::signer::RequestSigner;
+use crate::{Batch, Form, Item, SendError};
 
 const AGENT: &str = concat!("easel/", env!("CARGO_PKG_VERSION"));
 
-/// The body of the request for one batch, and the time in its headers.
+/// The media type of a JWT (RFC 7519 section 10.3).
+const JWT: HeaderValue = HeaderValue::from_static("application/jwt");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The parts of the request for one batch that are made once for all its connections.
 pub(super) struct RequestContent {
     body: Bytes,
+    media_type: HeaderValue,
+    id: String,
+    /// The value of `webhook-signature`.
+    signature: Option<HeaderValue>,
     now: Timestamp,
 }
 
-/// Builds the content of the request for a batch, at the time `now`.
-pub(super) fn content(batch: &Batch, now: Timestamp) -> RequestContent {
-    let body = match batch.items.first().map(|item| &item.form) {
+/// Builds the content of the request for a batch, at the time `now`, and signs it.
+///
+/// # Errors
+///
+/// Fails if the content cannot be signed.
+pub(super) async fn content(
+    batch: &Batch,
+    signer: Option<&RequestSigner>,
+    now: Timestamp,
+) -> Result<RequestContent, SendError> {
+    let id = id(batch).to_string();
+    let plain = || plain_body(batch, now);
+    let (body, media_type) = match (signer, batch.items.first()) {
+        (Some(RequestSigner::Jwt(signer)), Some(item)) => {
+            (signer.jwt(item, plain, now).await?, JWT)
+        }
+        _ => (plain(), JSON),
+    };
+    let signature = match signer {
+        Some(RequestSigner::Standard(secrets)) => {
+            let signature = WebhookSecret::signature_header(secrets, &id, now.as_second(), &body);
+            let signature = signature.map_err(|error| SendError::NotSent {
+                reason: error.to_string(),
+            })?;
+            HeaderValue::try_from(signature).ok()
+        }
+        Some(RequestSigner::Jwt(_)) | None => None,
+    };
+    Ok(RequestContent {
+        body,
+        media_type,
+        id,
+        signature,
+        now,
+    })
+}
+
+/// Returns the JSON of a batch: an event, or an envelope.
+fn plain_body(batch: &Batch, now: Timestamp) -> Bytes {
+    match batch.items.first().map(|item| &item.form) {
         Some(Form::Canvas(event)) => event.clone(),
         Some(Form::Caliper(_)) => {
             let events = batch.items.iter().filter_map(|item| item.form.caliper());
             envelope(&events.collect::<Vec<_>>(), now).into()
         }
         None => Bytes::new(),
-    };
-    RequestContent { body, now }
+    }
 }
 
 /// Builds the request for one attempt.
 pub(super) fn build(
     endpoint: &Endpoint,
+    custom_headers: &CustomHeaders,
     batch: &Batch,
     content: &RequestContent,
 ) -> Request<Full<Bytes>> {
@@ -48,13 +96,16 @@ pub(super) fn build(
     *request.uri_mut() = endpoint.uri().clone();
     let headers = request.headers_mut();
     let items = &batch.items;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, content.media_type.clone());
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert("webhook-id", header_value(&id(batch).to_string()));
+    headers.insert("webhook-id", header_value(&content.id));
     headers.insert(
         "webhook-timestamp",
         HeaderValue::from(content.now.as_second()),
     );
+    if let Some(signature) = &content.signature {
+        headers.insert("webhook-signature", signature.clone());
+    }
     headers.insert(
         "easel-event-name",
         header_value(&joined(items, |item| &item.event_type)),
@@ -77,6 +128,7 @@ pub(super) fn build(
             HeaderValue::from_static(MAPPER_VERSION),
         );
     }
+    custom_headers.add_to(headers);
     request
 }
 

@@ -23,6 +23,17 @@ pub struct Trial {
     pub body: Bytes,
 }
 
+impl Trial {
+    /// Returns the result of an attempt without an answer.
+    fn failed(error: SendError) -> Self {
+        Self {
+            result: Err(error),
+            status: None,
+            body: Bytes::new(),
+        }
+    }
+}
+
 impl Webhook {
     /// Makes one attempt with the header `easel-test: true`, and returns the endpoint's answer.
     pub async fn try_out(&self, batch: &Batch) -> Trial {
@@ -42,9 +53,13 @@ impl Webhook {
         batch: &Batch,
         add_headers: impl Fn(&mut HeaderMap) + Send + Sync,
     ) -> Trial {
-        let content = request::content(batch, self.client.now());
+        let content = request::content(batch, self.signer.as_ref(), self.client.now()).await;
+        let content = match content {
+            Ok(content) => content,
+            Err(error) => return Trial::failed(error),
+        };
         let build_request = || {
-            let mut request = request::build(&self.endpoint, batch, &content);
+            let mut request = request::build(&self.endpoint, &self.custom_headers, batch, &content);
             add_headers(request.headers_mut());
             request
         };
@@ -62,11 +77,7 @@ impl Webhook {
                     body,
                 }
             }
-            Err(error) => Trial {
-                result: Err(error),
-                status: None,
-                body: Bytes::new(),
-            },
+            Err(error) => Trial::failed(error),
         }
     }
 }

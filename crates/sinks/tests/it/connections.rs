@@ -1,13 +1,15 @@
 //! Tests of connections: they are reused, and replaced when they break.
 
-use easel_sinks::{Endpoint, SendError, Webhook, WebhookOptions};
+use easel_sinks::{Endpoint, SendError, Webhook};
 use easel_testkit::Receiver;
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{LONG_TIMEOUT, Post, batch, client, settings, short_batch, webhook};
+use crate::fixtures::{
+    LONG_TIMEOUT, Post, batch, client, local_options, settings, short_batch, webhook,
+};
 
 #[tokio::test]
 async fn a_hundred_batches_use_one_connection() {
@@ -35,7 +37,7 @@ async fn a_connection_is_reused_after_a_refusal() {
 #[tokio::test]
 async fn webhooks_of_one_client_share_connections() {
     let receiver = Receiver::start().await;
-    let client = client(&WebhookOptions::default());
+    let client = client(&local_options());
     for path in ["a", "b", "c"] {
         let url = format!("http://{}/{path}", receiver.address());
         let webhook = Webhook::new(
@@ -75,13 +77,13 @@ async fn a_restarted_receiver_is_reached_over_a_new_connection() {
 }
 
 /// The answers of a test server to the requests of one connection, in order.
-type Script = &'static [&'static str];
+pub(crate) type Script = &'static [&'static str];
 
-const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+pub(crate) const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// Starts a server that accepts one connection for each script. It answers the requests of the connection
 /// and then closes the connection. The task returns the listener.
-fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListener> {
+pub(crate) fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListener> {
     let mut server = JoinSet::new();
     server.spawn(async move {
         for script in scripts {
@@ -100,6 +102,11 @@ fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListen
 /// Waits for the server to end. True if no further connection arrived.
 async fn no_client_connects(mut server: JoinSet<TcpListener>) -> bool {
     let listener = server.join_next().await.unwrap().unwrap();
+    is_idle(&listener).await
+}
+
+/// True if no connection waits at the listener.
+pub(crate) async fn is_idle(listener: &TcpListener) -> bool {
     std::future::poll_fn(|context| {
         std::task::Poll::Ready(listener.poll_accept(context).is_pending())
     })

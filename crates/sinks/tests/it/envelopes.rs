@@ -27,6 +27,7 @@ fn item(event_type: &str, second: i64) -> Arc<Item> {
         occurred_at: time,
         event_time: format!("{second}"),
         form: Form::Caliper(translated.unwrap()),
+        jwt: None,
     })
 }
 

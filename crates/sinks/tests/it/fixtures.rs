@@ -4,15 +4,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_sinks::{
-    Batch, Endpoint, Results, SendError, Sink, Webhook, WebhookClient, WebhookOptions,
-    WebhookSettings,
+    Batch, Endpoint, Guard, Resolve, Results, SendError, Sink, Webhook, WebhookClient,
+    WebhookOptions, WebhookSettings,
 };
 use easel_testkit::event;
 use jiff::Timestamp;
 
 /// Returns a client whose clock always shows 2025-03-03T08:00:00Z.
 pub(crate) fn client(options: &WebhookOptions) -> WebhookClient {
-    WebhookClient::new(options, Arc::new(|| Timestamp::constant(1_740_988_800, 0))).unwrap()
+    WebhookClient::new(options, Arc::new(now)).unwrap()
+}
+
+/// Returns a webhook whose client uses this resolver.
+pub(crate) fn resolving_webhook<R: Resolve + 'static>(
+    options: &WebhookOptions,
+    resolver: &Arc<R>,
+    url: &str,
+) -> Webhook {
+    let resolver = Arc::<R>::clone(resolver);
+    let client = WebhookClient::with_resolver(options, resolver, Arc::new(now)).unwrap();
+    let endpoint = Endpoint::parse(url).unwrap();
+    Webhook::new(client, endpoint, settings(LONG_TIMEOUT))
+}
+
+fn now() -> Timestamp {
+    Timestamp::constant(1_740_988_800, 0)
+}
+
+/// Returns options for receivers on this machine.
+pub(crate) fn local_options() -> WebhookOptions {
+    let guard = Guard {
+        loopback_allowed: true,
+        ..Guard::default()
+    };
+    WebhookOptions {
+        guard,
+        ..WebhookOptions::default()
+    }
 }
 
 /// The timeout of an attempt in tests that do not test timeouts.
@@ -37,7 +65,7 @@ pub(crate) fn settings(timeout: Duration) -> WebhookSettings {
 }
 
 fn webhook_within(url: &str, timeout: Duration) -> Webhook {
-    let client = client(&WebhookOptions::default());
+    let client = client(&local_options());
     Webhook::new(client, Endpoint::parse(url).unwrap(), settings(timeout))
 }
 

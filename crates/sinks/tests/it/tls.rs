@@ -13,11 +13,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::fixtures::{LONG_TIMEOUT, Post, batch, body, client, settings};
+use crate::fixtures::{LONG_TIMEOUT, Post, batch, body, client, local_options, settings};
 
 /// Starts a receiver that offers these protocols. Returns the receiver and the file of its certificate
 /// authority.
-async fn receiver(protocols: &[&str], host: &str) -> (Receiver, NamedTempFile) {
+pub(crate) async fn receiver(protocols: &[&str], host: &str) -> (Receiver, NamedTempFile) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -48,6 +48,7 @@ async fn receiver(protocols: &[&str], host: &str) -> (Receiver, NamedTempFile) {
 fn options(ca_file: &Path) -> WebhookOptions {
     WebhookOptions {
         ca_file: Some(ca_file.to_owned()),
+        ..local_options()
     }
 }
 
@@ -99,7 +100,7 @@ async fn an_endpoint_that_does_not_offer_http_2_gets_http_1() {
 #[tokio::test]
 async fn an_unknown_authority_is_not_trusted() {
     let (receiver, _ca) = receiver(&["h2"], "127.0.0.1").await;
-    let error = webhook(&receiver, &WebhookOptions::default())
+    let error = webhook(&receiver, &local_options())
         .post(batch())
         .await
         .unwrap_err();

@@ -1,0 +1,96 @@
+//! The certificate that the client shows to an endpoint in TLS.
+
+use std::fmt;
+use std::sync::Arc;
+
+use easel_keys::Secret;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use thiserror::Error;
+
+/// A certificate with its chain, and its private key.
+#[derive(Clone)]
+pub struct ClientIdentity(pub(super) Arc<CertifiedKey>);
+
+/// Why a certificate and a key cannot be used. The error never contains the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ClientIdentityError {
+    /// The text is not a certificate.
+    #[error("certificate must be one or more certificates in PEM")]
+    Certificate,
+    /// The text is not a private key.
+    #[error("key must be a private key in PEM: RSA, ECDSA or Ed25519, without a password")]
+    Key,
+    /// The key is not the key of the certificate.
+    #[error("key must be the private key of the first certificate")]
+    Mismatch,
+}
+
+impl ClientIdentity {
+    /// Parses a certificate with its chain, and its private key, both in PEM.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them is invalid, or if they do not belong together.
+    pub fn parse(certificate: &str, key: &Secret<String>) -> Result<Self, ClientIdentityError> {
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
+        let chain = chain.collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|_malformed| ClientIdentityError::Certificate)?;
+        if chain.is_empty() {
+            return Err(ClientIdentityError::Certificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
+        let key = key.map_err(|_malformed| ClientIdentityError::Key)?;
+        let key = any_supported_type(&key).map_err(|_unsupported| ClientIdentityError::Key)?;
+        let certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            Ok(()) => Ok(Self(Arc::new(certified))),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(ClientIdentityError::Mismatch),
+            Err(_invalid) => Err(ClientIdentityError::Certificate),
+        }
+    }
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey as GeneratedKey, generate_simple_self_signed};
+
+    use super::*;
+
+    fn generated() -> (String, Secret<String>) {
+        let GeneratedKey { cert, signing_key } =
+            generate_simple_self_signed(vec!["meadow.example".to_owned()]).unwrap();
+        (cert.pem(), Secret::new(signing_key.serialize_pem()))
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_are_accepted_and_not_printed() {
+        let (certificate, key) = generated();
+        let identity = ClientIdentity::parse(&certificate, &key).unwrap();
+        assert_eq!(format!("{identity:?}"), "ClientIdentity { .. }");
+    }
+
+    #[test]
+    fn parts_that_do_not_belong_together_or_are_invalid_are_refused() {
+        let ((certificate, key), (_, other_key)) = (generated(), generated());
+        let error = |certificate: &str, key: &Secret<String>| {
+            ClientIdentity::parse(certificate, key).unwrap_err()
+        };
+        assert_eq!(
+            error(&certificate, &other_key),
+            ClientIdentityError::Mismatch
+        );
+        assert_eq!(error("", &key), ClientIdentityError::Certificate);
+        assert_eq!(error(key.expose(), &key), ClientIdentityError::Certificate);
+        let no_key = Secret::new(certificate.clone());
+        assert_eq!(error(&certificate, &no_key), ClientIdentityError::Key);
+    }
+}
