@@ -15,6 +15,19 @@ pub struct Definition {
     pub origin: Origin,
     /// Whether the subscription is active.
     pub state: State,
+    /// Whether the guard of outgoing connections applies.
+    pub guard: GuardState,
+}
+
+/// What the guard of outgoing connections does with a refused address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GuardState {
+    /// The address is not dialled.
+    #[default]
+    Enforced,
+    /// The address is dialled, and a warning is logged. Only a subscription from before the guard has
+    /// this mode, until its URL changes or an operator enforces the guard.
+    Reported,
 }
 
 /// Where a subscription was declared.

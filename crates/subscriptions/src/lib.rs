@@ -47,7 +47,9 @@ mod memory_store;
 mod sqlite_store;
 mod state_store;
 
+mod change_error;
 mod metrics;
+mod spec_check;
 mod subscription;
 mod subscriptions;
 
@@ -60,7 +62,8 @@ pub use account::{
 };
 pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
-pub use definition::{Definition, Origin, State};
+pub use change_error::ChangeError;
+pub use definition::{Definition, GuardState, Origin, State};
 pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
@@ -68,16 +71,19 @@ pub use memory_store::MemoryStore;
 pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};
 pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
-    BatchSize, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy,
-    SinkSpec, Spec, SpecError, SpecJson, Start, WebhookSpec,
+    Authentication, BatchSize, ClientCertificate, Conditions, EventGlob, Format, InFlight, Masking,
+    MaxRate, Name, OnExhausted, OrderBy, SecretReference, Signing, SinkSpec, Spec, SpecError,
+    SpecJson, Start, WebhookSpec,
 };
+pub use spec_check::SpecCheck;
 #[cfg(feature = "sqlite")]
 pub use sqlite_store::{
-    STATE_LAYOUT, SqliteStore, StoredCursor, StoredCursorsError, stored_cursors,
+    OpenStoreError, STATE_LAYOUT, SqliteStore, StoredCursor, StoredCursorsError, sealing_keys,
+    stored_cursors,
 };
 pub use state_store::{
     Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 pub use subscription::{Hold, Replay, SharedState, Subscription};
-pub use subscriptions::{ChangeError, Redelivery, SpecCheck, Subscriptions};
+pub use subscriptions::{Redelivery, Subscriptions};
 pub use term::{Counts, Term};

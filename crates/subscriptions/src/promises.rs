@@ -16,8 +16,8 @@ use easel_log::Offset;
 use jiff::Timestamp;
 
 use crate::{
-    Attempt, AttemptPart, DeadLetter, Definition, DeliveryRow, Due, Epoch, Journal, LaneId,
-    LaneTime, LoggedAttempt, NewSubscription, Origin, Parked, ReplaySpec, Revision, State,
+    Attempt, AttemptPart, DeadLetter, Definition, DeliveryRow, Due, Epoch, GuardState, Journal,
+    LaneId, LaneTime, LoggedAttempt, NewSubscription, Origin, Parked, ReplaySpec, Revision, State,
     StateStore, StateStoreError, StoredSubscription, SubscriptionId, Term,
 };
 
@@ -70,6 +70,7 @@ fn definition(name: &str) -> Definition {
         spec: serde_json::from_str(&spec).expect("a spec"),
         origin: Origin::Api,
         state: State::Active,
+        guard: GuardState::Enforced,
     }
 }
 

@@ -6,16 +6,17 @@
 
 mod delivery;
 mod json;
+mod secrets;
+mod time_limit;
 mod validate;
+mod webhook;
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
-use std::time::Duration;
 
 use easel_catalog::{KeyField, is_operator_event};
-use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -25,6 +26,8 @@ use wildmatch::WildMatch;
 
 pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
+pub use secrets::SecretReference;
+pub use webhook::{Authentication, ClientCertificate, Signing, WebhookSpec};
 
 use crate::Schedule;
 
@@ -40,6 +43,8 @@ pub struct Spec {
     pub conditions: Conditions,
     /// The format in which events are sent.
     pub format: Format,
+    /// Whether secret values in the addresses of events are masked.
+    pub masking: Masking,
     /// Where in the log the subscription begins. Used once, when the subscription is created.
     pub start: Start,
     /// The most batches that are in flight together. A webhook sends one request per batch.
@@ -72,24 +77,6 @@ impl Spec {
 pub enum SinkSpec {
     /// HTTP POST to an endpoint.
     Webhook(WebhookSpec),
-}
-
-/// The webhook of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookSpec {
-    /// The endpoint that receives the events.
-    pub url: SecretUrl,
-    /// The timeout of one attempt: `1s` to `5m`.
-    pub timeout: Duration,
-    /// The most events in the envelope of one request, in a Caliper format.
-    pub batch: BatchSize,
-}
-
-impl WebhookSpec {
-    /// Parses the timeout of one attempt: `1s` to `5m`. The error names the valid range.
-    pub fn parse_timeout(text: &str) -> Result<Duration, String> {
-        json::time_limit::parse(text)
-    }
 }
 
 /// Conditions on an event's metadata. Each list that is not empty must contain the event's value.
@@ -151,6 +138,18 @@ impl Format {
             Self::Caliper | Self::CaliperStrict => true,
         }
     }
+}
+
+/// Whether the values of secret query parameters, such as `access_token`, are masked in the addresses of
+/// events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Masking {
+    /// Secret values are masked.
+    #[default]
+    On,
+    /// Addresses are sent unchanged.
+    Off,
 }
 
 /// Why a part of a spec is invalid.

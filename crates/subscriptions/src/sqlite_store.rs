@@ -1,7 +1,8 @@
-//! The store in the SQLite file `state.db`, format 4.
+//! The store in the SQLite file `state.db`, format 5.
 //!
-//! - `subscriptions`, one row per subscription: its definition (the spec as JSON) and its revision.
-//!   Ids are never reused, so an old reference never means another subscription;
+//! - `subscriptions`, one row per subscription: its definition and its revision. `spec` is the spec as
+//!   JSON without secrets, for people. `sealed`, since format 5, is the whole spec, encrypted. Ids are
+//!   never reused, so an old reference never means another subscription;
 //! - `lanes`, one row per lane: its latest journal. `replay` is 0 for the live lane. `counts` is an
 //!   object with one member per term, and `spans` is an array of `[start, end]`;
 //! - `parked` and `dead`, since format 4, one row per parked or dead delivery, by lane and offset.
@@ -19,11 +20,14 @@ mod columns;
 mod deliveries;
 mod migrations;
 mod rows;
+mod sealed_spec;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use easel_keys::Sealer;
 use easel_log::{Offset, run_blocking};
 use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
 use jiff::Timestamp;
@@ -39,6 +43,7 @@ use crate::{
     AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplaySpec, StoredReplay,
     SubscriptionId,
 };
+use sealed_spec::SpecColumns;
 
 /// The layout of `state.db`.
 pub static STATE_LAYOUT: Layout = Layout {
@@ -51,6 +56,7 @@ pub static STATE_LAYOUT: Layout = Layout {
         create_folder_table,
         migrations::split_off_lanes,
         migrations::add_rows,
+        migrations::add_sealed_specs,
     ],
     durability: Durability::Full,
     checkpoints: Checkpoints::Automatic,
@@ -73,15 +79,48 @@ const TABLES_OF_LANES: [&str; 5] = ["lanes", "parked", "dead", "attempts", "repl
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
+    sealer: Arc<Sealer>,
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenStoreError {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    File(#[from] easel_sqlite::OpenError),
+    /// The plain specs of an older file could not be sealed.
+    #[error("seal the subscriptions")]
+    Seal(#[from] StateStoreError),
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, or creates it.
-    pub fn open(path: &Path) -> Result<Self, easel_sqlite::OpenError> {
-        let connection = easel_sqlite::open(path, &STATE_LAYOUT)?;
+    /// Opens the file at `path`, or creates it. `sealer` encrypts the specs.
+    pub fn open(path: &Path, sealer: Arc<Sealer>) -> Result<Self, OpenStoreError> {
+        let mut connection = easel_sqlite::open(path, &STATE_LAYOUT)?;
+        sealed_spec::seal_plain_specs(&mut connection, &sealer)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
+            sealer,
         })
+    }
+
+    /// Seals all specs again that an older data key sealed. Blocks the thread. Returns how many.
+    pub fn reseal(&self) -> Result<usize, StateStoreError> {
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sealed_spec::reseal(&mut connection, &self.sealer)
+    }
+
+    /// Replaces all specs that cannot be opened, because their data key is lost, with specs without secrets.
+    /// Pauses the subscriptions that had secrets, and returns their names. Blocks the thread.
+    pub fn forget_lost_secrets(&self) -> Result<Vec<String>, StateStoreError> {
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sealed_spec::forget_lost(&mut connection, &self.sealer)
     }
 
     /// Runs `work` in one transaction, on a thread that may block on the disk.
@@ -104,10 +143,14 @@ impl SqliteStore {
 #[async_trait]
 impl StateStore for SqliteStore {
     async fn take_over(&self) -> Result<(Epoch, Vec<StoredSubscription>), StateStoreError> {
-        self.transact(|transaction| {
+        let sealer = Arc::clone(&self.sealer);
+        self.transact(move |transaction| {
             let sql = "UPDATE lease SET epoch = epoch + 1 RETURNING epoch";
             let epoch: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
-            Ok((Epoch(epoch.unsigned_abs()), rows::entries(transaction)?))
+            Ok((
+                Epoch(epoch.unsigned_abs()),
+                rows::entries(transaction, &sealer)?,
+            ))
         })
         .await
     }
@@ -117,29 +160,36 @@ impl StateStore for SqliteStore {
         epoch: Epoch,
         new: NewSubscription,
     ) -> Result<StoredSubscription, StateStoreError> {
+        let sealer = Arc::clone(&self.sealer);
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             let definition = &new.definition;
             let (state, reason) = rows::state_columns(&definition.state);
             let inserted = transaction.execute(
                 "INSERT INTO subscriptions
-                 (reach, name, revision, spec, origin, state, reason, created_at, start)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 (reach, name, revision, spec, origin, state, reason, guard, created_at, start)
+                 VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     definition.reach.to_string(),
                     definition.spec.name.as_str(),
                     columns::signed(Revision::FIRST.0),
-                    rows::spec_column(&definition.spec)?,
                     rows::origin_column(definition.origin),
                     state,
                     reason,
+                    rows::guard_column(definition.guard),
                     new.created_at.as_millisecond(),
                     columns::signed(new.start.get()),
                 ],
             );
             check_unique(inserted, definition)?;
+            let id = transaction.last_insert_rowid();
+            let columns = SpecColumns::new(&sealer, id, Revision::FIRST.0, &definition.spec)?;
+            transaction.execute(
+                "UPDATE subscriptions SET spec = ?2, sealed = ?3 WHERE id = ?1",
+                params![id, columns.spec, columns.sealed],
+            )?;
             let entry = StoredSubscription {
-                id: SubscriptionId::new(transaction.last_insert_rowid()),
+                id: SubscriptionId::new(id),
                 revision: Revision::FIRST,
                 created_at: new.created_at,
                 start: new.start,
@@ -160,20 +210,25 @@ impl StateStore for SqliteStore {
         revision: Revision,
         definition: Definition,
     ) -> Result<Revision, StateStoreError> {
+        let sealer = Arc::clone(&self.sealer);
         self.transact(move |transaction| {
             let (state, reason) = rows::state_columns(&definition.state);
+            let columns = SpecColumns::new(&sealer, id.get(), revision.next().0, &definition.spec)?;
             let updated = transaction.execute(
-                "UPDATE subscriptions SET reach = ?3, name = ?4, spec = ?5, origin = ?6,
-                 state = ?7, reason = ?8, revision = revision + 1 WHERE id = ?1 AND revision = ?2",
+                "UPDATE subscriptions SET reach = ?3, name = ?4, spec = ?5, sealed = ?6,
+                 origin = ?7, state = ?8, reason = ?9, guard = ?10, revision = revision + 1
+                 WHERE id = ?1 AND revision = ?2",
                 params![
                     id.get(),
                     columns::signed(revision.0),
                     definition.reach.to_string(),
                     definition.spec.name.as_str(),
-                    rows::spec_column(&definition.spec)?,
+                    columns.spec,
+                    columns.sealed,
                     rows::origin_column(definition.origin),
                     state,
-                    reason
+                    reason,
+                    rows::guard_column(definition.guard),
                 ],
             );
             match check_unique(updated, &definition)? {
@@ -321,6 +376,22 @@ impl From<rusqlite::Error> for StateStoreError {
             reason: error.to_string(),
         }
     }
+}
+
+/// Returns the ids of the data keys that sealed the specs in the file at `path`, while no process has the
+/// file open. Returns an empty set if the file does not exist.
+pub fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, StoredCursorsError> {
+    let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
+        return Ok(BTreeSet::new());
+    };
+    let sql = "SELECT sealed FROM subscriptions WHERE sealed IS NOT NULL";
+    let mut statement = connection.prepare(sql)?;
+    let sealed = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+    Ok(sealed
+        .iter()
+        .filter_map(|bytes| Sealer::data_key_of(bytes))
+        .collect())
 }
 
 /// The cursor of one subscription in a file.

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Account, AttemptLog, Filter, LaneId, MaxRate, Origin, ReplayNumber, ReplaySpec, Spec, State,
-    StoredReplay, SubscriptionId,
+    Account, AttemptLog, Filter, GuardState, LaneId, MaxRate, Origin, ReplayNumber, ReplaySpec,
+    Spec, State, StoredReplay, SubscriptionId,
 };
 
 /// One version of a subscription. A change creates a new version with the same [`SharedState`].
@@ -34,6 +34,8 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// Whether the subscription is active.
     pub state: State,
+    /// Whether the guard of outgoing connections applies.
+    pub guard: GuardState,
     /// The replay that this value stands for; `None` for the subscription itself. Each replay has a
     /// `Subscription` value of its own, with the same definition.
     pub replay: Option<Replay>,
@@ -83,12 +85,13 @@ impl Subscription {
     }
 
     /// Returns the definition.
-    fn definition(&self) -> Definition {
+    pub(crate) fn definition(&self) -> Definition {
         Definition {
             reach: self.reach.clone(),
             spec: self.spec.clone(),
             origin: self.origin,
             state: self.state.clone(),
+            guard: self.guard,
         }
     }
 
@@ -155,6 +158,7 @@ impl Subscription {
             spec,
             origin,
             state,
+            guard,
         } = definition;
         let filter = Filter::new(&spec, catalog);
         Self {
@@ -168,6 +172,7 @@ impl Subscription {
             replay,
             spec,
             origin,
+            guard,
             created_at,
             state,
             shared,

@@ -12,8 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use easel_catalog::{Catalog, Reach, TellOperator};
-use easel_log::{Bounds, Clock, Offset, ReadError, SharedLog, run_blocking};
-use thiserror::Error;
+use easel_log::{Bounds, Clock, Offset, SharedLog, run_blocking};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
@@ -21,11 +20,11 @@ use tracing::{info, warn};
 use crate::definition::Definition;
 use crate::metrics;
 use crate::state_store::{Epoch, NewSubscription, StateStore, StateStoreError, StoredSubscription};
-use crate::{Balance, Name, Origin, ReplayNumber, Spec, Start, State, Subscription};
+use crate::{
+    Balance, ChangeError, GuardState, Name, Origin, ReplayNumber, SinkSpec, Spec, SpecCheck, Start,
+    State, Subscription,
+};
 pub use dead_letters::Redelivery;
-
-/// An additional validation of specs. An invalid spec is rejected before it is stored.
-pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
 
 /// The parts of a subscription that a change replaces.
 type SubscriptionEdit = (Spec, Origin, State);
@@ -34,7 +33,7 @@ type SubscriptionEdit = (Spec, Origin, State);
 pub struct Subscriptions {
     log: SharedLog,
     clock: Arc<dyn Clock>,
-    check: SpecCheck,
+    check: Arc<dyn SpecCheck>,
     catalog: Arc<Catalog>,
     store: Arc<dyn StateStore>,
     /// The lease of the lanes.
@@ -84,67 +83,13 @@ impl LaneSet {
     }
 }
 
-/// Why a subscription was not created or changed.
-#[derive(Debug, Error)]
-pub enum ChangeError {
-    /// Another subscription has this name.
-    #[error("subscription {name} already exists")]
-    NameTaken {
-        /// The name.
-        name: Name,
-    },
-    /// No subscription has this name.
-    #[error("subscription {name:?} does not exist")]
-    Unknown {
-        /// The requested name.
-        name: String,
-    },
-    /// The subscription has no replay with this number.
-    #[error("subscription {name} has no replay {number}")]
-    UnknownReplay {
-        /// The name.
-        name: Name,
-        /// The number.
-        number: ReplayNumber,
-    },
-    /// The configuration file declares the subscription, so only the file may change it.
-    #[error("subscription {name} is declared in the configuration file; change it there")]
-    DeclaredInFile {
-        /// The name.
-        name: Name,
-    },
-    /// The configuration file no longer declares the subscription.
-    #[error(
-        "subscription {name} is deactivated, because the configuration file no longer declares it; \
-         declare it again, or replace it through the API"
-    )]
-    Deactivated {
-        /// The name.
-        name: Name,
-    },
-    /// The subscription or the command is invalid.
-    #[error("subscription {name}: {what}")]
-    Invalid {
-        /// The name.
-        name: Name,
-        /// What is invalid.
-        what: String,
-    },
-    /// The change could not be saved.
-    #[error(transparent)]
-    Store(#[from] StateStoreError),
-    /// The log could not be read.
-    #[error(transparent)]
-    Log(#[from] ReadError),
-}
-
 impl Subscriptions {
     /// Takes over the lanes in `store`, and loads all subscriptions.
     pub async fn open(
         store: Arc<dyn StateStore>,
         log: SharedLog,
         clock: Arc<dyn Clock>,
-        check: SpecCheck,
+        check: Arc<dyn SpecCheck>,
         catalog: Arc<Catalog>,
     ) -> Result<Self, StateStoreError> {
         metrics::describe();
@@ -191,6 +136,11 @@ impl Subscriptions {
     pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
         for spec in &specs {
             self.validate(spec)?;
+            if !self.is_before_the_guard(spec) {
+                self.check
+                    .check_address(spec)
+                    .map_err(ChangeError::invalid(spec))?;
+            }
             if self.get(spec.name.as_str()).is_err() {
                 self.find_start(spec).await?;
             }
@@ -233,6 +183,10 @@ impl Subscriptions {
     /// Creates a subscription.
     pub async fn create(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.validate(&spec)?;
+        self.check
+            .check_resolved(&spec)
+            .await
+            .map_err(ChangeError::invalid(&spec))?;
         self.insert(spec, Origin::Api).await
     }
 
@@ -240,6 +194,10 @@ impl Subscriptions {
     /// subscription, it becomes active and belongs to the API.
     pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.validate(&spec)?;
+        if !self.is_before_the_guard(&spec) {
+            let checked = self.check.check_resolved(&spec).await;
+            checked.map_err(ChangeError::invalid(&spec))?;
+        }
         self.change(spec.name.clone(), move |current| {
             match (current.origin, &current.state) {
                 (Origin::Api, state) => Ok((spec, Origin::Api, state.clone())),
@@ -299,6 +257,27 @@ impl Subscriptions {
         current.shared.account().skip_to(to);
         self.save_one(&current).await?;
         self.resume(name).await
+    }
+
+    /// Makes the guard of outgoing connections apply to a subscription from before the guard. If the guard
+    /// refuses its address, the subscription goes on hold.
+    pub async fn enforce_guard(
+        self: &Arc<Self>,
+        name: &str,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        let name = name.to_owned();
+        self.exclusively(async move |subscriptions| {
+            let current = subscriptions.get(&name)?;
+            if current.guard == GuardState::Enforced {
+                return Ok(current);
+            }
+            let definition = Definition {
+                guard: GuardState::Enforced,
+                ..current.definition()
+            };
+            subscriptions.store_definition(&current, definition).await
+        })
+        .await
     }
 
     /// Sets the state of this version of a subscription. Returns `None` if the version is outdated.
@@ -408,11 +387,15 @@ impl Subscriptions {
     fn validate(&self, spec: &Spec) -> Result<(), ChangeError> {
         let checked = spec
             .validate(&self.catalog)
-            .and_then(|()| (self.check)(spec));
-        checked.map_err(|what| ChangeError::Invalid {
-            name: spec.name.clone(),
-            what,
-        })
+            .and_then(|()| self.check.check(spec));
+        checked.map_err(ChangeError::invalid(spec))
+    }
+
+    /// Returns true if the subscription of this name is from before the guard of outgoing connections, and
+    /// `spec` has the same URL.
+    fn is_before_the_guard(&self, spec: &Spec) -> bool {
+        let current = self.get(spec.name.as_str());
+        current.is_ok_and(|current| guard_after_change(&current, spec) == GuardState::Reported)
     }
 
     /// Finds the offset at which a new subscription begins.
@@ -457,6 +440,7 @@ impl Subscriptions {
                     spec,
                     origin,
                     state: State::Active,
+                    guard: GuardState::Enforced,
                 },
                 created_at: subscriptions.clock.now(),
                 start,
@@ -481,6 +465,10 @@ impl Subscriptions {
             State::Deactivated { reason: None } => Err(ChangeError::Deactivated {
                 name: current.spec.name.clone(),
             }),
+            _ if state == State::Active && current.spec.lacks_secrets() => {
+                let what = "its secrets were lost with the master key; set them again first";
+                Err(ChangeError::invalid(&current.spec)(what.to_owned()))
+            }
             State::Active | State::Paused { .. } | State::Deactivated { .. } => {
                 Ok((current.spec.clone(), current.origin, state))
             }
@@ -509,10 +497,19 @@ impl Subscriptions {
     ) -> Result<Arc<Subscription>, ChangeError> {
         let definition = Definition {
             reach: current.reach.clone(),
+            guard: guard_after_change(current, &spec),
             spec,
             origin,
             state,
         };
+        self.store_definition(current, definition).await
+    }
+
+    async fn store_definition(
+        &self,
+        current: &Subscription,
+        definition: Definition,
+    ) -> Result<Arc<Subscription>, ChangeError> {
         let stored = self
             .store
             .update(current.id, current.revision, definition.clone());
@@ -557,6 +554,17 @@ impl Subscriptions {
         let result = change(&mut by_name);
         self.change_number.send_modify(|number| *number += 1);
         result
+    }
+}
+
+/// Returns the mode of the guard after a change to `spec`. With another URL, the guard applies.
+fn guard_after_change(current: &Subscription, spec: &Spec) -> GuardState {
+    let SinkSpec::Webhook(before) = &current.spec.sink;
+    let SinkSpec::Webhook(after) = &spec.sink;
+    if before.url == after.url {
+        current.guard
+    } else {
+        GuardState::Enforced
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use easel_catalog::{Catalog, Facts, Reach};
-use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -12,29 +11,14 @@ use proptest::prelude::*;
 use super::{Index, MAX_TYPES};
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
-use crate::{
-    Conditions, InFlight, Journal, Origin, SinkSpec, Spec, State, Subscription, SubscriptionId,
-    WebhookSpec,
-};
+use crate::{Conditions, GuardState, Journal, Origin, Spec, State, Subscription, SubscriptionId};
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
+    let json = format!(r#"{{"name":"s{id}","webhook":{{"url":"http://localhost"}}}}"#);
     let spec = Spec {
-        name: format!("s{id}").parse().unwrap(),
         events: globs.iter().map(|glob| glob.parse().unwrap()).collect(),
         conditions,
-        format: crate::Format::Canvas,
-        start: crate::Start::Now,
-        in_flight: InFlight::default(),
-        max_rate: None,
-        order: crate::OrderBy::None,
-        key: None,
-        retry: crate::Schedule::default(),
-        on_exhausted: crate::OnExhausted::DeadLetter,
-        sink: SinkSpec::Webhook(WebhookSpec {
-            url: SecretUrl::new("http://localhost"),
-            timeout: std::time::Duration::MAX,
-            batch: crate::BatchSize::default(),
-        }),
+        ..serde_json::from_str(&json).unwrap()
     };
     let entry = StoredSubscription {
         id: SubscriptionId::new(id),
@@ -44,6 +28,7 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
             spec,
             origin: Origin::Api,
             state: State::Active,
+            guard: GuardState::Enforced,
         },
         created_at: Timestamp::UNIX_EPOCH,
         start: Offset::ZERO,

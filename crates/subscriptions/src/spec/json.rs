@@ -3,10 +3,9 @@
 //! Each kind of sink has a member of its own, and a spec has exactly one of these members. Today the only
 //! kind is `webhook`.
 
-use std::time::Duration;
+mod webhook_json;
 
 use easel_catalog::KeyField;
-use easel_keys::SecretUrl;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{
@@ -14,10 +13,11 @@ use utoipa::openapi::schema::{
 };
 
 use super::{
-    BatchSize, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy,
-    SinkSpec, Spec, Start, WebhookSpec,
+    Conditions, EventGlob, Format, InFlight, Masking, MaxRate, Name, OnExhausted, OrderBy,
+    SinkSpec, Spec, Start,
 };
 use crate::Schedule;
+use webhook_json::{SecretTexts, WebhookJson};
 
 /// The specification of a subscription.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +38,10 @@ pub struct SpecJson {
     /// The format in which events are sent.
     #[serde(default)]
     format: Format,
+    /// Whether the values of secret query parameters, such as `access_token`, are masked in the addresses
+    /// of events.
+    #[serde(default)]
+    masking: Masking,
     /// Where in the log the subscription begins. Used once, when the subscription is created.
     #[schema(schema_with = start_schema)]
     #[serde(default)]
@@ -69,43 +73,25 @@ pub struct SpecJson {
     webhook: WebhookJson,
 }
 
-/// The webhook of a subscription.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = WebhookSpec)]
-#[serde(deny_unknown_fields)]
-struct WebhookJson {
-    /// The endpoint that receives the events. User name, password and query are shown only to tokens
-    /// with the scope `manage`.
-    #[schema(example = "https://events.example.edu/canvas")]
-    url: String,
-    /// The timeout of one attempt: `1s` to `5m`.
-    #[schema(value_type = String, example = "15s")]
-    #[serde(default = "default_timeout", with = "time_limit")]
-    timeout: Duration,
-    /// The most events in the envelope of one request, in a Caliper format.
-    #[schema(value_type = u16, minimum = 1, maximum = 100, example = 1)]
-    #[serde(default)]
-    batch: BatchSize,
-}
-
 impl SpecJson {
-    /// Creates the JSON with all secrets, for the store and for callers with the scope `manage`.
+    /// Creates the JSON with all secrets, for the store. It must be sealed.
     pub fn with_secrets(spec: &Spec) -> Self {
-        Self::new(spec, |url| url.expose().to_owned())
+        Self::new(spec, SecretTexts::Exposed)
     }
 
-    /// Creates the JSON without secrets, for all other callers. This JSON does not parse back to the same
-    /// spec.
+    /// Creates the JSON without secrets, for callers. With [`Spec::keep_secrets`], it becomes the same spec
+    /// again.
     pub fn without_secrets(spec: &Spec) -> Self {
-        Self::new(spec, SecretUrl::without_secrets)
+        Self::new(spec, SecretTexts::Hidden)
     }
 
-    fn new(spec: &Spec, url_text: impl FnOnce(&SecretUrl) -> String) -> Self {
+    fn new(spec: &Spec, secrets: SecretTexts) -> Self {
         let Spec {
             name,
             events,
             conditions,
             format,
+            masking,
             start,
             in_flight,
             max_rate,
@@ -120,6 +106,7 @@ impl SpecJson {
             events: events.clone(),
             conditions: conditions.clone(),
             format: *format,
+            masking: *masking,
             start: *start,
             in_flight: *in_flight,
             max_rate: *max_rate,
@@ -127,27 +114,19 @@ impl SpecJson {
             key: key.clone(),
             retry: retry.clone(),
             on_exhausted: *on_exhausted,
-            webhook: WebhookJson {
-                url: url_text(&webhook.url),
-                timeout: webhook.timeout,
-                batch: webhook.batch,
-            },
+            webhook: WebhookJson::new(webhook, secrets),
         }
     }
 }
 
 impl From<SpecJson> for Spec {
     fn from(json: SpecJson) -> Self {
-        let WebhookJson {
-            url,
-            timeout,
-            batch,
-        } = json.webhook;
         Self {
             name: json.name,
             events: json.events,
             conditions: json.conditions,
             format: json.format,
+            masking: json.masking,
             start: json.start,
             in_flight: json.in_flight,
             max_rate: json.max_rate,
@@ -155,11 +134,7 @@ impl From<SpecJson> for Spec {
             key: json.key,
             retry: json.retry,
             on_exhausted: json.on_exhausted,
-            sink: SinkSpec::Webhook(WebhookSpec {
-                url: SecretUrl::new(url),
-                timeout,
-                batch,
-            }),
+            sink: SinkSpec::Webhook(json.webhook.into()),
         }
     }
 }
@@ -200,10 +175,6 @@ fn schedule_schema() -> Schema {
         .into()
 }
 
-const fn default_timeout() -> Duration {
-    Duration::from_secs(15)
-}
-
 /// Serializes and parses the name of a field.
 mod key_field {
     use easel_catalog::KeyField;
@@ -223,35 +194,5 @@ mod key_field {
         let text = Option::<String>::deserialize(from)?;
         let field = text.map(|text| text.parse()).transpose();
         field.map_err(de::Error::custom)
-    }
-}
-
-/// Serializes and parses timeouts such as `15s` or `2m`.
-pub(super) mod time_limit {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    const SHORTEST: Duration = Duration::from_secs(1);
-    const LONGEST: Duration = Duration::from_mins(5);
-
-    pub(in crate::spec) fn parse(text: &str) -> Result<Duration, String> {
-        match humantime::parse_duration(text) {
-            Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
-            Ok(_) | Err(_) => Err(format!("the timeout must be 1s to 5m, not {text:?}")),
-        }
-    }
-
-    pub(in crate::spec) fn serialize<S: Serializer>(
-        limit: &Duration,
-        out: S,
-    ) -> Result<S::Ok, S::Error> {
-        out.collect_str(&humantime::format_duration(*limit))
-    }
-
-    pub(in crate::spec) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Duration, D::Error> {
-        parse(&String::deserialize(from)?).map_err(de::Error::custom)
     }
 }

@@ -2,10 +2,13 @@
 
 use easel_catalog::Catalog;
 
-use super::{OnExhausted, OrderBy, SinkSpec, Spec};
+use super::{OnExhausted, OrderBy, Signing, SinkSpec, Spec};
 
 /// The most events of one subscription that are in flight together: `in_flight` times `batch`.
 const MAX_UNDER_WAY: usize = 500;
+
+/// The most secrets that sign each request.
+const MAX_SECRETS: usize = 8;
 
 impl Spec {
     /// Validates the spec. The error says what is invalid.
@@ -18,7 +21,26 @@ impl Spec {
                 return Err("on_exhausted = \"hold_key\" requires order = \"key\"".to_owned());
             }
         }
+        self.validate_secrets()?;
+        self.validate_signing()?;
         self.validate_format(catalog)
+    }
+
+    /// Rejects a JWT of several events, because it could not be shared, and a list without secrets.
+    fn validate_signing(&self) -> Result<(), String> {
+        let SinkSpec::Webhook(webhook) = &self.sink;
+        match &webhook.signing {
+            Some(Signing::Jwt { .. }) if webhook.batch.get() > 1 => {
+                Err("signing.jwt requires batch = 1; a JWT has one event".to_owned())
+            }
+            Some(Signing::Standard { secrets }) if !(1..=MAX_SECRETS).contains(&secrets.len()) => {
+                Err(format!(
+                    "signing.standard.secrets must have 1 to {MAX_SECRETS} secrets, not {}",
+                    secrets.len()
+                ))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// In a Caliper format, rejects the name of an event type without a Caliper form. In the Canvas

@@ -130,6 +130,16 @@ pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// Migrates to format 5: sealed specs, and the mode of the guard of outgoing connections. The store seals
+/// the specs when it opens the file. Existing subscriptions are not stopped by the guard.
+pub(super) fn add_sealed_specs(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "ALTER TABLE subscriptions ADD COLUMN sealed BLOB;
+         ALTER TABLE subscriptions ADD COLUMN guard TEXT NOT NULL DEFAULT 'enforced';
+         UPDATE subscriptions SET guard = 'reported';",
+    )
+}
+
 /// Returns true if the file has format 3 or later.
 pub(super) fn has_lanes(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'lanes'";

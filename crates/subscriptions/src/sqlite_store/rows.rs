@@ -4,22 +4,24 @@ use std::fmt::Display;
 use std::ops::Range;
 
 use bytes::Bytes;
+use easel_keys::Sealer;
 use easel_log::Offset;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::columns::{json_fault, lane_columns, signed};
-use super::deliveries;
+use super::{deliveries, sealed_spec};
 use crate::definition::Definition;
 use crate::state_store::{Revision, StateStoreError, StoredSubscription};
 use crate::{
-    Journal, LaneClock, LaneId, Origin, ReplayNumber, ReplaySpec, Spec, SpecJson, State,
-    StoredReplay, SubscriptionId,
+    GuardState, Journal, LaneClock, LaneId, Origin, ReplayNumber, ReplaySpec, State, StoredReplay,
+    SubscriptionId,
 };
 
 /// Returns all subscriptions, by id.
 pub(super) fn entries(
     transaction: &Transaction<'_>,
+    sealer: &Sealer,
 ) -> Result<Vec<StoredSubscription>, StateStoreError> {
     let mut statement = transaction.prepare(
         "SELECT * FROM subscriptions JOIN lanes ON subscription = id AND replay = 0 ORDER BY id",
@@ -27,7 +29,7 @@ pub(super) fn entries(
     let mut rows = statement.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut entry = read_subscription(row)?;
+        let mut entry = read_subscription(row, sealer)?;
         entry.parked = deliveries::parked(transaction, LaneId::live(entry.id))?;
         entry.replays = read_replays(transaction, &entry)?;
         entries.push(entry);
@@ -194,7 +196,10 @@ fn read_journal(
     journal.validated().map_err(|error| fault(&error))
 }
 
-fn read_subscription(row: &Row<'_>) -> Result<StoredSubscription, StateStoreError> {
+fn read_subscription(
+    row: &Row<'_>,
+    sealer: &Sealer,
+) -> Result<StoredSubscription, StateStoreError> {
     let name: String = row.get("name")?;
     let fault = |what: &dyn Display| StateStoreError::Row {
         name: name.clone(),
@@ -205,12 +210,15 @@ fn read_subscription(row: &Row<'_>) -> Result<StoredSubscription, StateStoreErro
         let number: i64 = row.get(column)?;
         u64::try_from(number).map_err(|error| fault(&error))
     };
+    let (id, revision) = (row.get("id")?, count("revision")?);
+    let sealed: Vec<u8> = row.get("sealed")?;
     Ok(StoredSubscription {
-        id: SubscriptionId::new(row.get("id")?),
-        revision: Revision(count("revision")?),
+        id: SubscriptionId::new(id),
+        revision: Revision(revision),
         definition: Definition {
             reach: text("reach")?.parse().map_err(|error| fault(&error))?,
-            spec: serde_json::from_str(&text("spec")?).map_err(|error| fault(&error))?,
+            spec: sealed_spec::open(sealer, id, revision, &sealed)
+                .map_err(|error| fault(&error))?,
             origin: match text("origin")?.as_str() {
                 "file" => Origin::File,
                 "api" => Origin::Api,
@@ -226,6 +234,11 @@ fn read_subscription(row: &Row<'_>) -> Result<StoredSubscription, StateStoreErro
                 },
                 other => return Err(fault(&format_args!("unknown state {other:?}"))),
             },
+            guard: match text("guard")?.as_str() {
+                "enforced" => GuardState::Enforced,
+                "reported" => GuardState::Reported,
+                other => return Err(fault(&format_args!("unknown guard {other:?}"))),
+            },
         },
         created_at: Timestamp::from_millisecond(row.get("created_at")?)
             .map_err(|error| fault(&error))?,
@@ -236,11 +249,11 @@ fn read_subscription(row: &Row<'_>) -> Result<StoredSubscription, StateStoreErro
     })
 }
 
-pub(super) fn spec_column(spec: &Spec) -> Result<String, StateStoreError> {
-    serde_json::to_string(&SpecJson::with_secrets(spec)).map_err(|error| StateStoreError::Row {
-        name: spec.name.to_string(),
-        what: error.to_string(),
-    })
+pub(super) const fn guard_column(guard: GuardState) -> &'static str {
+    match guard {
+        GuardState::Enforced => "enforced",
+        GuardState::Reported => "reported",
+    }
 }
 
 pub(super) const fn origin_column(origin: Origin) -> &'static str {

@@ -3,26 +3,32 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use easel_keys::{KeyStore, MasterKeyFile, MasterKeySource, Sealer};
 use easel_log::Offset;
 use tempfile::TempDir;
 
 use super::{STATE_LAYOUT, SqliteStore, StoredCursor, stored_cursors};
 use crate::promises::{StoreBackend, store_promises};
-use crate::{Origin, State, StateStore, Term};
+use crate::{GuardState, Origin, SinkSpec, State, StateStore, Term};
 
-struct Sqlite(TempDir);
+struct Sqlite(TempDir, Arc<Sealer>);
 
 impl StoreBackend for Sqlite {
     fn open() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().unwrap(), sealer())
     }
 
     fn handle(&self) -> Arc<dyn StateStore> {
-        Arc::new(SqliteStore::open(&self.0.path().join("state.db")).unwrap())
+        let path = self.0.path().join("state.db");
+        Arc::new(SqliteStore::open(&path, Arc::clone(&self.1)).unwrap())
     }
 }
 
 store_promises!(Sqlite);
+
+fn sealer() -> Arc<Sealer> {
+    Arc::new(Sealer::ephemeral().unwrap())
+}
 
 /// Returns a copy of a file that an older version wrote.
 fn golden(name: &str) -> (TempDir, std::path::PathBuf) {
@@ -56,13 +62,13 @@ async fn a_file_of_format_2_is_migrated_without_loss() {
         .unwrap()
         .seen;
 
-    let store = SqliteStore::open(&path).unwrap();
+    let store = SqliteStore::open(&path, sealer()).unwrap();
     let (epoch, entries) = store.take_over().await.unwrap();
     drop(store);
     let after = easel_sqlite::inspect(&path, &STATE_LAYOUT)
         .unwrap()
         .unwrap();
-    assert_eq!((after.format, after.seen), (4, seen));
+    assert_eq!((after.format, after.seen), (5, seen));
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
     assert_eq!(epoch.0, 1);
 
@@ -81,7 +87,7 @@ async fn a_file_of_format_2_is_migrated_without_loss() {
 #[tokio::test]
 async fn the_id_of_a_subscription_removed_in_format_2_is_not_reused() {
     let (_folder, path) = golden("state-v2.db");
-    let store = SqliteStore::open(&path).unwrap();
+    let store = SqliteStore::open(&path, sealer()).unwrap();
     let (epoch, entries) = store.take_over().await.unwrap();
     let newest = entries.iter().map(|entry| entry.id).max().unwrap();
     let mut new = crate::NewSubscription {
@@ -104,7 +110,7 @@ async fn a_file_of_format_3_is_migrated_without_loss() {
         stored_cursor("past", 8),
     ];
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
-    let store = SqliteStore::open(&path).unwrap();
+    let store = SqliteStore::open(&path, sealer()).unwrap();
     let (epoch, entries) = store.take_over().await.unwrap();
     assert_eq!(epoch.0, 2);
     let [all, grades, past] = &entries[..] else {
@@ -127,4 +133,106 @@ async fn a_file_of_format_3_is_migrated_without_loss() {
     let saved = store.save(epoch, vec![(lane, journal)], Offset::new(16));
     saved.await.unwrap();
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
+}
+
+/// Returns true if a file of the folder has these bytes.
+fn folder_has(folder: &TempDir, bytes: &[u8]) -> bool {
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let mut contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    contents.any(|content| content.windows(bytes.len()).any(|window| window == bytes))
+}
+
+#[tokio::test]
+async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
+    let (folder, path) = golden("state-v4.db");
+    assert!(folder_has(&folder, b"planted-url-secret"));
+    let sealer = sealer();
+    let store = SqliteStore::open(&path, Arc::clone(&sealer)).unwrap();
+    for secret in ["planted-url-secret", "planted-second", "planted-third"] {
+        assert!(!folder_has(&folder, secret.as_bytes()), "{secret}");
+    }
+    let (_epoch, entries) = store.take_over().await.unwrap();
+    let [grades, public] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    let urls = [grades, public].map(|entry| {
+        let SinkSpec::Webhook(webhook) = &entry.definition.spec.sink;
+        webhook.url.expose().to_owned()
+    });
+    assert_eq!(
+        urls,
+        [
+            "http://10.1.2.3/hook?key=planted-url-secret",
+            "http://93.184.215.14/hook?key=planted-third"
+        ]
+    );
+    // Subscriptions from before the guard are not stopped by it.
+    assert_eq!(grades.definition.guard, GuardState::Reported);
+    drop(store);
+    // A second start changes nothing, and another sealer cannot open the specs.
+    let store = SqliteStore::open(&path, sealer).unwrap();
+    assert_eq!(store.take_over().await.unwrap().1.len(), 2);
+    let other = SqliteStore::open(&path, self::sealer()).unwrap();
+    let error = other.take_over().await.unwrap_err().to_string();
+    assert!(error.contains("read subscription grades"), "{error}");
+    assert!(!error.contains("planted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_sealed_spec_cannot_be_moved_to_another_row_or_revision() {
+    let attacks = [
+        "UPDATE subscriptions SET revision = revision + 1 WHERE name = 'grades'",
+        "UPDATE subscriptions SET sealed = (SELECT sealed FROM subscriptions WHERE name = 'public')
+         WHERE name = 'grades'",
+    ];
+    for attack in attacks {
+        let (_folder, path) = golden("state-v4.db");
+        let store = SqliteStore::open(&path, sealer()).unwrap();
+        let changed = store.connection.lock().unwrap().execute(attack, []);
+        assert_eq!(changed, Ok(1));
+        let error = store.take_over().await.unwrap_err().to_string();
+        assert!(error.contains("it was changed"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn specs_are_sealed_again_under_a_new_data_key() {
+    let (folder, path) = golden("state-v4.db");
+    let source = MasterKeySource {
+        file: MasterKeyFile::new(folder.path().join("master")),
+        key: None,
+        previous: None,
+    };
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let keys = KeyStore::open(&folder.path().join("keys.db"), source, now).unwrap();
+    let store = SqliteStore::open(&path, keys.sealer()).unwrap();
+    assert_eq!(store.reseal().unwrap(), 0);
+    keys.rotate_master_key(now).unwrap();
+    assert_eq!(store.reseal().unwrap(), 2);
+    keys.remove_old_data_keys().unwrap();
+    assert_eq!(store.take_over().await.unwrap().1.len(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_key_loses_the_secrets_alone() {
+    let (_folder, path) = golden("state-v4.db");
+    drop(SqliteStore::open(&path, sealer()).unwrap());
+    let store = SqliteStore::open(&path, sealer()).unwrap();
+    let names = store.forget_lost_secrets().unwrap();
+    assert_eq!(names, ["grades", "public"]);
+    let (_epoch, entries) = store.take_over().await.unwrap();
+    let reason = "its secrets were lost with the master key; set them again";
+    let lost = State::Paused {
+        reason: Some(reason.to_owned()),
+    };
+    // An operator paused `public` before.
+    let states = entries.iter().map(|entry| &entry.definition.state);
+    assert_eq!(
+        states.collect::<Vec<_>>(),
+        [&lost, &State::Paused { reason: None }]
+    );
+    assert_eq!(
+        store.forget_lost_secrets().unwrap(),
+        <[String; 0]>::default()
+    );
 }

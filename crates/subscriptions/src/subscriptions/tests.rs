@@ -1,34 +1,63 @@
 //! Creating, changing, saving and restoring subscriptions.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+use async_trait::async_trait;
 use easel_catalog::{OperatorEvent, Reach, TellOperator};
+use easel_keys::Sealer;
 use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock};
 use uuid::Uuid;
 
-use super::{ChangeError, Subscriptions};
-use crate::{Origin, SinkSpec, Spec, SpecJson, SqliteStore, Start, State, Term};
+use super::Subscriptions;
+use crate::{
+    ChangeError, GuardState, Origin, SinkSpec, Spec, SpecCheck, SpecJson, SqliteStore, Start,
+    State, Term,
+};
 
 pub(super) fn log() -> SharedLog {
     Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
 }
 
-pub(super) async fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
-    let check = |spec: &Spec| {
+/// Refuses URLs of other schemes, and the network 10.0.0.0/8.
+struct TestCheck;
+
+#[async_trait]
+impl SpecCheck for TestCheck {
+    fn check(&self, spec: &Spec) -> Result<(), String> {
         let SinkSpec::Webhook(webhook) = &spec.sink;
-        if webhook.url.expose().starts_with("http") {
-            Ok(())
-        } else {
-            Err("the URL is invalid".to_owned())
-        }
-    };
-    let store = SqliteStore::open(&folder.join("state.db")).unwrap();
+        let is_valid = webhook.url.expose().starts_with("http");
+        is_valid
+            .then_some(())
+            .ok_or("the URL is invalid".to_owned())
+    }
+
+    fn check_address(&self, spec: &Spec) -> Result<(), String> {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        let is_allowed = !webhook.url.expose().contains("//10.");
+        is_allowed
+            .then_some(())
+            .ok_or("the address is refused".to_owned())
+    }
+
+    async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
+        self.check_address(spec)
+    }
+}
+
+/// Returns a sealer with a fixed key, as a restart has.
+fn sealer() -> Arc<Sealer> {
+    static SEALER: LazyLock<Arc<Sealer>> = LazyLock::new(|| Arc::new(Sealer::ephemeral().unwrap()));
+    Arc::clone(&SEALER)
+}
+
+pub(super) async fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
+    let store = SqliteStore::open(&folder.join("state.db"), sealer()).unwrap();
     let opened = Subscriptions::open(
         Arc::new(store),
         Arc::clone(log),
         Arc::new(SystemClock),
-        Box::new(check),
+        Arc::new(TestCheck),
         Arc::new(easel_catalog::Catalog::built_in()),
     );
     Arc::new(opened.await.unwrap())
@@ -436,27 +465,40 @@ fn a_condition_without_values_is_rejected() {
     assert_eq!(read, unconditional);
 }
 
-#[test]
-fn secrets_in_a_url_are_neither_printed_nor_shown_without_permission() {
-    let json = r#"{"name":"a","webhook":{"url":"http://ida:s3cret@a/hook?key=s3cret"}}"#;
-    let spec = spec(json);
-    let shown = SpecJson::without_secrets(&spec);
-    let shown_json = serde_json::to_string(&shown).unwrap();
-    assert!(
-        shown_json.contains("\"url\":\"http://a/hook\""),
-        "{shown_json}"
-    );
-    let with_secrets = SpecJson::with_secrets(&spec);
-    for printed in [
-        format!("{spec:?}"),
-        format!("{with_secrets:?}"),
-        format!("{shown:?}"),
-        shown_json,
+#[tokio::test]
+async fn a_refused_address_is_rejected_at_save_except_for_a_subscription_from_before_the_guard() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let private = |name: &str, path: &str| {
+        spec(&format!(
+            r#"{{"name":"{name}","webhook":{{"url":"http://10.1.2.3/{path}"}}}}"#
+        ))
+    };
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/state-v4.db");
+    std::fs::copy(golden, folder.path().join("state.db")).unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    for refused in [
+        subscriptions.create(private("new", "")).await.map(drop),
+        subscriptions.declare(vec![private("new", "")]).await,
+        // With another URL, the guard applies to an older subscription too.
+        subscriptions
+            .update(private("grades", "other"))
+            .await
+            .map(drop),
     ] {
-        assert!(!printed.contains("s3cret"), "{printed}");
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("the address is refused"), "{error}");
     }
-    let written = serde_json::to_string(&with_secrets).unwrap();
-    assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), spec);
+    let same = private("grades", "hook?key=planted-url-secret");
+    let updated = subscriptions.update(same).await.unwrap();
+    assert_eq!(updated.guard, GuardState::Reported);
+    let enforced = subscriptions.enforce_guard("grades").await.unwrap();
+    assert_eq!(enforced.guard, GuardState::Enforced);
+    drop(subscriptions);
+    let subscriptions = open(folder.path(), &log).await;
+    assert_eq!(
+        subscriptions.get("grades").unwrap().guard,
+        GuardState::Enforced
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,187 @@
+//! The secrets in a spec.
+//!
+//! The API never shows a secret: it shows [`SHOWN`], and a URL without its query. A spec that comes back
+//! with these texts keeps the current secrets.
+
+use easel_keys::{Secret, SecretUrl};
+
+use super::{Authentication, Signing, SinkSpec, Spec};
+
+/// The text that is shown in place of a secret.
+pub(super) const SHOWN: &str = "…";
+
+/// A secret in a spec.
+struct Position<'a> {
+    /// The place in the JSON of the spec, as a path such as `webhook.headers.x-key`.
+    path: String,
+    secret: &'a mut Secret<String>,
+}
+
+impl Position<'_> {
+    /// Returns true if the endpoint receives the secret itself, and not only a signature.
+    fn is_sent(&self) -> bool {
+        let prefixes = ["webhook.headers.", "webhook.authentication."];
+        prefixes.iter().any(|prefix| self.path.starts_with(prefix))
+    }
+}
+
+impl Spec {
+    /// Takes the secrets of `current` where this spec has the texts that are shown in their place.
+    ///
+    /// With another host in the URL, the headers and the authentication are not taken: whoever can change
+    /// the URL must not be able to read them.
+    #[must_use]
+    pub fn keep_secrets(mut self, current: &Self) -> Self {
+        let mut current = current.clone();
+        let SinkSpec::Webhook(current_webhook) = &mut current.sink;
+        let SinkSpec::Webhook(webhook) = &mut self.sink;
+        if webhook.url.expose() == current_webhook.url.without_secrets() {
+            webhook.url = current_webhook.url.clone();
+        }
+        let is_same_host = webhook.url.origin() == current_webhook.url.origin();
+        let current = current.secrets();
+        for position in self.secrets() {
+            if !is_same_host && position.is_sent() {
+                continue;
+            }
+            let found = current.iter().find(|other| other.path == position.path);
+            if let Some(other) = found.filter(|_| position.secret.expose() == SHOWN) {
+                *position.secret = other.secret.clone();
+            }
+        }
+        self
+    }
+
+    /// Replaces the references `env:NAME` and `file:PATH` with the texts that `read` returns: of secrets,
+    /// of the URL and of the client certificate. Only the configuration file may have references.
+    ///
+    /// # Errors
+    ///
+    /// Returns each place with an error of `read`, and the error.
+    pub fn resolve_secrets(
+        &mut self,
+        read: &dyn Fn(SecretReference<'_>) -> Result<Secret<String>, String>,
+    ) -> Result<(), Vec<(String, String)>> {
+        let mut faults = Vec::new();
+        let mut read = |path: &str, text: &str| {
+            let read = read(SecretReference::parse(text)?);
+            read.map_err(|fault| faults.push((path.to_owned(), fault)))
+                .ok()
+        };
+        let SinkSpec::Webhook(webhook) = &mut self.sink;
+        if let Some(url) = read("webhook.url", webhook.url.expose()) {
+            webhook.url = SecretUrl::from_secret(url);
+        }
+        if let Some(certificate) = &mut webhook.client_certificate
+            && let Some(text) = read(
+                "webhook.client_certificate.certificate",
+                &certificate.certificate,
+            )
+        {
+            certificate.certificate.clone_from(text.expose());
+        }
+        for position in self.secrets() {
+            if let Some(secret) = read(&position.path, position.secret.expose()) {
+                *position.secret = secret;
+            }
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Returns true if a secret is only shown, as in a spec that comes from the API.
+    pub(crate) fn lacks_secrets(&self) -> bool {
+        let SinkSpec::Webhook(webhook) = &self.sink;
+        let mut copy = self.clone();
+        let secrets = copy.secrets();
+        let mut texts = secrets.iter().map(|position| position.secret.expose());
+        webhook.url.expose().ends_with(SHOWN) || texts.any(|text| text == SHOWN)
+    }
+
+    /// Rejects a text that stands for a secret, and a reference to one.
+    pub(super) fn validate_secrets(&self) -> Result<(), String> {
+        let SinkSpec::Webhook(webhook) = &self.sink;
+        if webhook.url.expose().ends_with(SHOWN) {
+            return Err(format!(
+                "webhook.url must have its query, not {SHOWN:?}, which is shown in place of one"
+            ));
+        }
+        for Position { path, secret } in self.clone().secrets() {
+            let text = secret.expose();
+            if text.is_empty() {
+                return Err(format!("{path} must not be empty"));
+            }
+            if text == SHOWN {
+                return Err(format!(
+                    "{path} must be a secret, not {SHOWN:?}, which is shown in place of one; if the URL \
+                     has another host, give the secret again"
+                ));
+            }
+            if SecretReference::parse(text).is_some() {
+                return Err(format!(
+                    "{path} must be a secret; only the configuration file may have a reference such \
+                     as env:NAME or file:PATH"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns all secrets except the URL.
+    fn secrets(&mut self) -> Vec<Position<'_>> {
+        let SinkSpec::Webhook(webhook) = &mut self.sink;
+        let mut positions = Vec::new();
+        let mut add = |path: String, secret| positions.push(Position { path, secret });
+        if let Some(Signing::Standard { secrets }) = &mut webhook.signing {
+            for (index, secret) in secrets.iter_mut().enumerate() {
+                add(format!("webhook.signing.standard.secrets[{index}]"), secret);
+            }
+        }
+        match &mut webhook.authentication {
+            Some(Authentication::Basic { password, .. }) => {
+                add("webhook.authentication.basic.password".to_owned(), password);
+            }
+            Some(Authentication::Bearer(token)) => {
+                add("webhook.authentication.bearer".to_owned(), token);
+            }
+            None => (),
+        }
+        for (name, value) in &mut webhook.headers {
+            add(format!("webhook.headers.{name}"), value);
+        }
+        if let Some(certificate) = &mut webhook.client_certificate {
+            add(
+                "webhook.client_certificate.key".to_owned(),
+                &mut certificate.key,
+            );
+        }
+        positions
+    }
+}
+
+/// A reference to a secret outside the configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretReference<'a> {
+    /// The name of an environment variable.
+    Environment(&'a str),
+    /// The path of a file. White space at its end is not part of the secret.
+    File(&'a str),
+}
+
+impl<'a> SecretReference<'a> {
+    /// Parses `env:NAME` and `file:PATH`; `None` for any other text.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        match text.split_once(':')? {
+            ("env", name) => Some(Self::Environment(name)),
+            // A URL with the scheme `file` begins with slashes too, but no secret is a URL.
+            ("file", path) => Some(Self::File(path)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! A validation of specs by the sinks.
+
+use async_trait::async_trait;
+
+use crate::Spec;
+
+/// An additional validation of specs. An invalid spec is rejected before it is stored.
+#[async_trait]
+pub trait SpecCheck: Send + Sync + 'static {
+    /// Validates everything that can be seen without the network, except the address of the endpoint.
+    fn check(&self, spec: &Spec) -> Result<(), String>;
+
+    /// Rejects an endpoint whose URL has an address that the guard refuses.
+    fn check_address(&self, spec: &Spec) -> Result<(), String>;
+
+    /// Rejects an endpoint whose name resolves to an address that the guard refuses. A name that does not
+    /// resolve is accepted: its address is checked again before each connection.
+    async fn check_resolved(&self, spec: &Spec) -> Result<(), String>;
+}
+
+/// Accepts every spec, for tests.
+#[async_trait]
+impl SpecCheck for () {
+    fn check(&self, _spec: &Spec) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn check_address(&self, _spec: &Spec) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn check_resolved(&self, _spec: &Spec) -> Result<(), String> {
+        Ok(())
+    }
+}
