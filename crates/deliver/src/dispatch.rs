@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::Translator;
-use easel_catalog::TellOperator;
+use easel_catalog::{TellOperator, UrlMasker};
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
-use easel_subscriptions::{LaneId, Spec, State, Subscription, Subscriptions};
+use easel_subscriptions::{LaneId, State, Subscription, Subscriptions};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -24,8 +24,8 @@ use crate::lane::{Closing, Lane};
 use crate::lane_context::LaneContext;
 use crate::{dead_letter_retention, lag, metrics, saving};
 
-/// Creates the sink of a spec, or returns the reason why it cannot.
-pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
+/// Creates the sink of a subscription, or returns the reason why it cannot.
+pub type MakeSink = Box<dyn Fn(&Subscription) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
 
 /// The maximum number of lanes that scan old blocks together.
 const MAX_SCANS: usize = 4;
@@ -68,6 +68,8 @@ pub struct DispatchDeps {
     pub make_sink: MakeSink,
     /// Translates events to Caliper.
     pub translator: Arc<Translator>,
+    /// Masks secret values in addresses.
+    pub masker: Arc<UrlMasker>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Sends operator events.
@@ -115,6 +117,7 @@ impl Dispatch {
             subscriptions,
             make_sink,
             translator,
+            masker,
             clock,
             tell_operator,
         } = deps;
@@ -124,7 +127,7 @@ impl Dispatch {
                 feed: Arc::new(Feed::new(Arc::clone(&log))),
                 log,
                 subscriptions: Arc::clone(&subscriptions),
-                forms: Forms::new(translator),
+                forms: Forms::new(translator, masker),
                 clock,
                 hosts: Hosts::default(),
                 item_cache_budget: Arc::new(CacheBudget::default()),
@@ -228,7 +231,7 @@ impl Dispatch {
     }
 
     fn start(&self, subscription: Arc<Subscription>, lanes: &mut RunningLanes, pause: Duration) {
-        let sink = match (self.make_sink)(&subscription.spec) {
+        let sink = match (self.make_sink)(&subscription) {
             Ok(sink) => sink,
             Err(what) => {
                 error!(subscription = %subscription.spec.name, what, "lane cannot be started");

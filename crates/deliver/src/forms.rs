@@ -1,21 +1,24 @@
 //! Converts a record to its form: the bytes that are sent to a subscription.
 //!
-//! A translated form is made once and cached. All lanes and attempts share it: at the head of the log,
-//! lanes with one format ask for the same events at about the same time. No form is made while the
-//! cache is locked, so lanes with different formats do not wait for each other.
+//! A form that is translated or signed is made once and cached. All lanes and attempts share it: at the
+//! head of the log, lanes with one kind of form ask for the same events at about the same time. No form is
+//! made while the cache is locked, so lanes with different kinds do not wait for each other. Secret values
+//! in addresses are masked first, so every format is masked in the same way.
 //!
-//! The event's own JSON needs no translation, so each lane makes a copy. Caching these copies cost 6 %
+//! The event's own JSON needs no translation, so without a signature each lane makes a copy. Caching these copies cost 6 %
 //! of the throughput of one lane, because their memory was cold when it was freed.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::Facts;
+use easel_catalog::{Facts, UrlMasker};
+use easel_keys::SigningAlgorithm;
 use easel_log::{Offset, Record};
 use easel_sinks::{Form, Item};
-use easel_subscriptions::Format;
+use easel_subscriptions::{Format, Masking, SinkSpec, Spec};
 use tracing::debug;
 
 use crate::metrics;
@@ -25,8 +28,29 @@ const MAX_FORMS: usize = 4096;
 /// The maximum bytes of the records of all cached forms.
 const MAX_FORM_BYTES: usize = 8 << 20;
 
+/// What distinguishes the forms of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FormKind {
+    format: Format,
+    masking: Masking,
+    /// The algorithm of the JWT; `None` if the form is no JWT.
+    jwt: Option<SigningAlgorithm>,
+}
+
+impl FormKind {
+    /// Returns the kind of form that a subscription asks for.
+    pub(crate) const fn of_spec(spec: &Spec) -> Self {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        Self {
+            format: spec.format,
+            masking: spec.masking,
+            jwt: webhook.jwt_algorithm(),
+        }
+    }
+}
+
 /// The key of a cached form.
-type FormKey = (Offset, Dialect);
+type FormKey = (Offset, FormKind);
 
 /// A cache entry. It is empty until the form is made, and contains `None` if the event has no such form.
 type FormCell = Arc<OnceLock<Option<Arc<Item>>>>;
@@ -35,6 +59,7 @@ type FormCell = Arc<OnceLock<Option<Arc<Item>>>>;
 #[derive(Debug)]
 pub(crate) struct Forms {
     translator: Arc<Translator>,
+    masker: Arc<UrlMasker>,
     latest: Mutex<LatestForms>,
 }
 
@@ -49,41 +74,49 @@ struct LatestForms {
 }
 
 impl Forms {
-    pub(crate) fn new(translator: Arc<Translator>) -> Self {
+    pub(crate) fn new(translator: Arc<Translator>, masker: Arc<UrlMasker>) -> Self {
         Self {
             translator,
+            masker,
             latest: Mutex::default(),
         }
     }
 
-    /// Returns the item of a record in this format; `None` if the event has no form in the format.
-    pub(crate) fn item(&self, record: &Record, format: Format) -> Option<Arc<Item>> {
-        let dialect = match format {
-            Format::Canvas => {
-                // A slice would keep the record's whole block in memory until the attempt ends.
-                let copy = Bytes::copy_from_slice(&record.bytes);
-                return Some(item(record, Form::Canvas(copy)));
-            }
-            Format::Caliper => Dialect::Compatible,
-            Format::CaliperStrict => Dialect::Strict,
-        };
-        let key = (record.offset, dialect);
+    /// Returns the item of a record in this form; `None` if the event has no form in the format.
+    pub(crate) fn item(&self, record: &Record, kind: FormKind) -> Option<Arc<Item>> {
+        if kind.format == Format::Canvas && kind.jwt.is_none() {
+            return self.make(record, kind);
+        }
         let cell = {
             let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            latest.cell(key, record.bytes.len())
+            latest.cell((record.offset, kind), record.bytes.len())
         };
-        cell.get_or_init(|| self.translate(record, dialect)).clone()
+        cell.get_or_init(|| self.make(record, kind)).clone()
     }
 
-    fn translate(&self, record: &Record, dialect: Dialect) -> Option<Arc<Item>> {
-        let (event_type, bytes) = (&record.event_type, &record.bytes);
+    fn make(&self, record: &Record, kind: FormKind) -> Option<Arc<Item>> {
+        let masked = match kind.masking {
+            Masking::On => self.masker.mask(&record.bytes),
+            Masking::Off => Cow::Borrowed(&*record.bytes),
+        };
+        let form = match kind.format {
+            // A slice would keep the record's whole block in memory until the attempt ends.
+            Format::Canvas => Form::Canvas(Bytes::copy_from_slice(&masked)),
+            Format::Caliper => self.translate(record, &masked, Dialect::Compatible)?,
+            Format::CaliperStrict => self.translate(record, &masked, Dialect::Strict)?,
+        };
+        Some(item(record, form, kind))
+    }
+
+    fn translate(&self, record: &Record, masked: &[u8], dialect: Dialect) -> Option<Form> {
+        let event_type = &record.event_type;
         let translated = self
             .translator
-            .translate(event_type, bytes, record.id, dialect);
+            .translate(event_type, masked, record.id, dialect);
         match translated {
             Ok(event) => {
                 metrics::count_unreadable_values(event.unreadable);
-                Some(item(record, Form::Caliper(event)))
+                Some(Form::Caliper(event))
             }
             Err(error) => {
                 metrics::count_untranslated();
@@ -94,7 +127,7 @@ impl Forms {
     }
 }
 
-fn item(record: &Record, form: Form) -> Arc<Item> {
+fn item(record: &Record, form: Form, kind: FormKind) -> Arc<Item> {
     let event_time = Facts::from_event(&record.bytes)
         .event_time
         .unwrap_or_default();
@@ -105,6 +138,7 @@ fn item(record: &Record, form: Form) -> Arc<Item> {
         occurred_at: record.occurred_at,
         event_time: event_time.into_owned(),
         form,
+        jwt: kind.jwt.map(|_algorithm| Arc::default()),
     })
 }
 
@@ -141,8 +175,22 @@ mod tests {
     fn forms() -> Forms {
         let translator =
             Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default());
-        Forms::new(Arc::new(translator.unwrap()))
+        Forms::new(Arc::new(translator.unwrap()), Arc::default())
     }
+
+    const CANVAS: FormKind = FormKind {
+        format: Format::Canvas,
+        masking: Masking::On,
+        jwt: None,
+    };
+    const CALIPER: FormKind = FormKind {
+        format: Format::Caliper,
+        ..CANVAS
+    };
+    const JWT: FormKind = FormKind {
+        jwt: Some(SigningAlgorithm::Rs256),
+        ..CANVAS
+    };
 
     fn record(offset: u64, bytes: usize) -> Record {
         Record {
@@ -168,7 +216,7 @@ mod tests {
         );
         let mut record = record(1, 0);
         record.bytes = example.into();
-        let ask = || forms.item(&record, Format::Caliper).unwrap();
+        let ask = || forms.item(&record, CALIPER).unwrap();
         let first = ask();
         let others = std::thread::scope(|threads| {
             let others: Vec<_> = (0..4).map(|_| threads.spawn(ask)).collect();
@@ -181,18 +229,66 @@ mod tests {
     }
 
     #[test]
+    fn secret_values_are_masked_in_every_format_unless_the_subscription_says_otherwise() {
+        let forms = forms();
+        let catalog = Catalog::built_in();
+        let example = catalog.example(
+            catalog.get("grade_change").unwrap(),
+            easel_catalog::EventOrigin::Request,
+            Timestamp::UNIX_EPOCH,
+        );
+        let mut event: serde_json::Value = serde_json::from_str(&example).unwrap();
+        event["metadata"]["url"] = "https://a.example/x?access_token=s3cret".into();
+        event["metadata"]["referrer"] = "https://a.example/?token=s3cret".into();
+        let mut record = record(1, 0);
+        record.bytes = event.to_string().into();
+        for format in [Format::Canvas, Format::Caliper, Format::CaliperStrict] {
+            for jwt in [None, Some(SigningAlgorithm::Rs256)] {
+                let masked = FormKind {
+                    format,
+                    jwt,
+                    ..CANVAS
+                };
+                let open = FormKind {
+                    masking: Masking::Off,
+                    ..masked
+                };
+                let text = |kind| {
+                    let item = forms.item(&record, kind).unwrap();
+                    String::from_utf8(item.form.bytes().to_vec()).unwrap()
+                };
+                assert!(!text(masked).contains("s3cret"), "{}", text(masked));
+                assert!(text(open).contains("access_token=s3cret"), "{}", text(open));
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_share_a_jwt_and_others_have_none() {
+        let forms = forms();
+        let record = record(1, 8);
+        let item = |kind| forms.item(&record, kind).unwrap();
+        assert!(Arc::ptr_eq(&item(JWT), &item(JWT)));
+        assert!(item(JWT).jwt.is_some());
+        assert!(item(CANVAS).jwt.is_none());
+        let other = FormKind {
+            jwt: Some(SigningAlgorithm::Es256),
+            ..JWT
+        };
+        assert!(!Arc::ptr_eq(&item(JWT), &item(other)));
+    }
+
+    #[test]
     fn the_cache_respects_its_limits() {
         let forms = forms();
         // Forms in the Canvas format are not cached.
         for offset in 0..20 {
-            forms
-                .item(&record(offset, 1 << 20), Format::Canvas)
-                .unwrap();
+            forms.item(&record(offset, 1 << 20), CANVAS).unwrap();
         }
         assert!(forms.latest.lock().unwrap().bytes <= MAX_FORM_BYTES);
         // The blank records have no Caliper form. The cache stores that result too.
         for offset in 0..2 * MAX_FORMS as u64 {
-            assert!(forms.item(&record(offset, 1), Format::Caliper).is_none());
+            assert!(forms.item(&record(offset, 1), CALIPER).is_none());
         }
         let latest = forms.latest.lock().unwrap();
         assert_eq!(latest.order.len(), latest.cells.len());

@@ -12,7 +12,7 @@
 //! # use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions};
 //! # use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 //! # use easel_sinks::Sink;
-//! # use easel_subscriptions::{MemoryStore, Spec, Subscriptions};
+//! # use easel_subscriptions::{MemoryStore, Subscription, Subscriptions};
 //! # use easel_testkit::{RecordingSink, event};
 //! # use tokio_util::sync::CancellationToken;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -20,7 +20,7 @@
 //! # let catalog = Arc::new(Catalog::built_in());
 //! # let log: SharedLog = Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
 //! # let store = Arc::new(MemoryStore::default());
-//! # let check = Box::new(|_: &Spec| Ok(()));
+//! # let check = Arc::new(());
 //! # let (shared_log, shared_clock) = (Arc::clone(&log), Arc::clone(&clock));
 //! # let opened = Subscriptions::open(store, shared_log, shared_clock, check, Arc::clone(&catalog));
 //! # let subscriptions = Arc::new(opened.await?);
@@ -30,13 +30,13 @@
 //! subscriptions.create(serde_json::from_str(spec)?).await?;
 //! let sink = Arc::new(RecordingSink::new());
 //! let lane_sink = Arc::clone(&sink);
-//! let make_sink = Box::new(move |_: &Spec| Ok(Arc::clone(&lane_sink) as Arc<dyn Sink>));
+//! let make_sink = Box::new(move |_: &Subscription| Ok(Arc::clone(&lane_sink) as Arc<dyn Sink>));
 //!
 //! # let log_of_lanes = Arc::clone(&log);
 //! let deps = DispatchDeps {
-//! #   log: log_of_lanes, subscriptions, translator, clock, tell_operator,
+//! #   log: log_of_lanes, subscriptions, translator, masker: Arc::default(), clock, tell_operator,
 //!     make_sink,
-//!     // … and log, subscriptions, translator, clock, tell_operator
+//!     // … and log, subscriptions, translator, masker, clock, tell_operator
 //! };
 //! let dispatch = Dispatch::new(deps, DispatchOptions::default());
 //! let stop = CancellationToken::new();

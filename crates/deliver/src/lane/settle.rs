@@ -367,9 +367,9 @@ impl Lane {
                     self.hold(failure, None);
                 }
             }
-            // A timeout does not show whether the host is up.
-            SendError::TimedOut if is_probe => host.give_back_turn(),
-            SendError::TimedOut => (),
+            // Neither a timeout nor an attempt without a connection shows whether the host is up.
+            SendError::TimedOut | SendError::NotSent { .. } if is_probe => host.give_back_turn(),
+            SendError::TimedOut | SendError::NotSent { .. } => (),
             // In all these cases a connection was made, so the host is up.
             SendError::Gone { .. }
             | SendError::Rejected { .. }

@@ -91,7 +91,8 @@ impl Fixture {
         let deps = DispatchDeps {
             log: Arc::clone(&self.log),
             subscriptions: Arc::clone(&self.subscriptions),
-            make_sink: Box::new(move |spec| {
+            make_sink: Box::new(move |subscription| {
+                let spec = &subscription.spec;
                 Ok(match &make_sink {
                     Some(make_sink) => make_sink(spec),
                     None => as_webhook(sink(&sinks, spec.name.as_str()), spec),
@@ -100,6 +101,7 @@ impl Fixture {
             translator: Arc::new(
                 Translator::new(catalog(), TranslationOptions::default()).unwrap(),
             ),
+            masker: Arc::default(),
             clock: Arc::clone(&self.clock),
             tell_operator: TellOperator::default(),
         };
@@ -308,7 +310,7 @@ async fn open(
     log: &SharedLog,
     clock: &Arc<dyn Clock>,
 ) -> Arc<Subscriptions> {
-    let check = Box::new(|_: &Spec| Ok(()));
+    let check = Arc::new(());
     let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::clone(clock));
     let opened = Subscriptions::open(store, Arc::clone(log), clock, check, catalog());
     Arc::new(opened.await.unwrap())

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use easel_catalog::{KeyField, OrderKey};
 use easel_log::{Block, Offset, Read, ReadError};
 use easel_sinks::Item;
-use easel_subscriptions::{Format, Loss, OrderBy, Spec};
+use easel_subscriptions::{Loss, OrderBy, Spec};
 
+use crate::forms::FormKind;
 use crate::lane_context::LaneContext;
 use crate::offload::offload;
 
@@ -14,7 +15,7 @@ use crate::offload::offload;
 #[derive(Debug)]
 pub(super) struct Fetch {
     context: Arc<LaneContext>,
-    format: Format,
+    form_kind: FormKind,
     /// `None` if events are not kept in order by key.
     key_kind: Option<Arc<KeyKind>>,
 }
@@ -51,7 +52,7 @@ impl Fetch {
         };
         Self {
             context,
-            format: spec.format,
+            form_kind: FormKind::of_spec(spec),
             key_kind: key_kind.map(Arc::new),
         }
     }
@@ -79,7 +80,7 @@ impl Fetch {
             });
         }
         let record_count = offsets.len();
-        let (context, format) = (Arc::clone(&self.context), self.format);
+        let (context, form_kind) = (Arc::clone(&self.context), self.form_kind);
         let key_kind = self.key_kind.clone();
         let make = move || {
             let mut fetched = Vec::new();
@@ -87,7 +88,7 @@ impl Fetch {
             for offset in offsets {
                 let found = match &read {
                     Read::Block(block) if block.start() <= offset => {
-                        match find(block, offset, format, key_kind.as_deref(), &context) {
+                        match find(block, offset, form_kind, key_kind.as_deref(), &context) {
                             Some((found, record_bytes)) => {
                                 bytes += record_bytes;
                                 found
@@ -117,7 +118,7 @@ impl Fetch {
 fn find(
     block: &Block,
     offset: Offset,
-    format: Format,
+    form_kind: FormKind,
     key_kind: Option<&KeyKind>,
     context: &LaneContext,
 ) -> Option<(Fetched, usize)> {
@@ -126,7 +127,7 @@ fn find(
         KeyKind::Actor => OrderKey::from_actor(&record.bytes),
         KeyKind::Field(field) => field.order_key(&record.bytes),
     });
-    let item = context.forms.item(&record, format);
+    let item = context.forms.item(&record, form_kind);
     let found = item.map_or(Fetched::NoForm, |item| {
         Fetched::Item(ReadyItem { item, key })
     });
