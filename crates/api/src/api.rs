@@ -13,6 +13,7 @@ use easel_subscriptions::Subscriptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerFacts;
+use crate::key_room::KeyRoom;
 use crate::send_test::SendTest;
 
 /// The rooms behind the API, as the state of every handler.
@@ -30,6 +31,8 @@ pub struct Api {
     pub drift: Arc<DriftScanner>,
     /// The access tokens.
     pub tokens: Arc<Tokens>,
+    /// The keys of the server.
+    pub keys: KeyRoom,
     /// Sends a test event to an endpoint.
     pub send_test: SendTest,
     /// The clock for all times in answers.

@@ -35,7 +35,7 @@ impl ApiError {
         Self(self.0.with("pointer", pointer))
     }
 
-    fn conflict(code: &'static str, detail: String) -> Self {
+    pub(crate) fn conflict(code: &'static str, detail: String) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
@@ -47,7 +47,7 @@ impl ApiError {
     }
 
     /// Logs `error` with its causes and returns a problem for failed storage.
-    fn storage(code: &'static str, error: &dyn Error) -> Self {
+    pub(crate) fn storage(code: &'static str, error: &dyn Error) -> Self {
         let mut causes = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {

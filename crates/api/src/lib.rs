@@ -19,6 +19,7 @@
 
 mod api;
 mod document;
+mod key_room;
 mod routes;
 mod send_test;
 mod server_facts;
@@ -31,6 +32,7 @@ mod dead_letters;
 mod deliveries;
 mod drift;
 mod events;
+mod keys;
 mod parked;
 mod quarantine;
 mod replays;
@@ -45,6 +47,7 @@ mod lane_name;
 mod request;
 
 pub use api::Api;
+pub use key_room::{KeyRoom, ResealAll};
 pub use routes::{document, fallbacks, routes};
 pub use send_test::{SendTest, TestReport};
 pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};

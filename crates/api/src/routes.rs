@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, parked,
-    quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
+    Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
+    parked, quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
 };
 
 /// Returns the routes under `/v1`. The route `/v1/openapi.json` answers with the document that
@@ -77,6 +77,7 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(catalog::async_api))
         .routes(routes!(caliper::check_envelope))
         .routes(routes!(drift::list))
+        .routes(routes!(keys::list))
         .routes(routes!(status::show))
         .layer(require(Scope::Read));
     let manage = OpenApiRouter::new()
@@ -86,6 +87,7 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
+        .routes(routes!(subscriptions::enforce_guard))
         .routes(routes!(dead_letters::redeliver))
         .routes(routes!(dead_letters::discard))
         .routes(routes!(replays::start))
@@ -95,9 +97,12 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(test_delivery::send))
         .routes(routes!(quarantine::empty))
         .routes(routes!(drift::clear))
+        .routes(routes!(keys::rotate_signing))
+        .routes(routes!(keys::rotate_master))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
         .routes(routes!(tokens::remove))
         .layer(require(Scope::Manage));
-    read.merge(manage)
+    let public = OpenApiRouter::new().routes(routes!(keys::jwks));
+    read.merge(manage).merge(public)
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use easel_access::{Caller, Scope};
 use easel_subscriptions::{
-    ChangeError, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState, Subscription,
+    ChangeError, GuardState, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState,
+    Subscription,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,9 @@ pub(crate) struct SubscriptionJson {
     /// When the next attempt of a hold is due. Null while the hold waits for an operator.
     #[schema(value_type = Option<String>, format = DateTime)]
     holding_until: Option<Timestamp>,
+    /// Whether the guard of addresses applies. It does not apply to a subscription that is older than the
+    /// guard, until its URL changes or an operator enforces the guard.
+    address_guard: AddressGuardJson,
     /// `file` if the configuration file declares the subscription. Then only the file can change it.
     #[schema(value_type = String, example = "api")]
     origin: &'static str,
@@ -64,6 +67,16 @@ pub(crate) struct SubscriptionJson {
 pub(crate) struct ResumptionJson {
     #[schema(schema_with = from_schema)]
     from: Option<Start>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AddressGuard)]
+#[serde(rename_all = "snake_case")]
+enum AddressGuardJson {
+    /// Refused addresses are not connected to.
+    Enforced,
+    /// Refused addresses are connected to, and each connection is logged as a warning.
+    Reported,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -89,14 +102,11 @@ pub(crate) struct SubscriptionListJson {
 
 /// Lists all subscriptions, by name.
 #[utoipa::path(get, path = "/v1/subscriptions", operation_id = "list_subscriptions", tag = "subscriptions", responses((status = OK, body = SubscriptionListJson)))]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-) -> Json<SubscriptionListJson> {
+pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
     let subscriptions = api.subscriptions.list();
     let subscriptions = subscriptions.iter();
     let subscriptions = subscriptions
-        .map(|subscription| list_item(&api, subscription, &caller))
+        .map(|subscription| list_item(&api, subscription))
         .collect();
     Json(SubscriptionListJson { subscriptions })
 }
@@ -105,40 +115,29 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}", operation_id = "show_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let subscription = api.subscriptions.get(&name)?;
     api.subscriptions.restore_attempts(&subscription).await?;
-    Ok(Json(details(&api, &subscription, &caller)))
+    Ok(Json(details(&api, &subscription)))
 }
 
 /// Creates a subscription.
 #[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = SpecJson, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
-pub(crate) async fn create(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
     let created = api.subscriptions.create(body.parse(INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", created.spec.name))];
-    Ok((
-        StatusCode::CREATED,
-        location,
-        Json(details(&api, &created, &caller)),
-    )
-        .into_response())
+    Ok((StatusCode::CREATED, location, Json(details(&api, &created))).into_response())
 }
 
 /// Replaces the spec of a subscription. The cursor stays the same, so `start` has no effect.
 #[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    update(&api, &caller, &name, body.parse(INVALID)?).await
+    update(&api, &name, body.parse(INVALID)?).await
 }
 
 /// Changes some fields of a subscription with a merge patch (RFC 7396). Omitted fields stay the same.
@@ -146,23 +145,17 @@ pub(crate) async fn replace(
 #[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn change(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let subscription = api.subscriptions.get(&name)?;
-    let spec = serde_json::to_value(SpecJson::with_secrets(&subscription.spec))
+    let spec = serde_json::to_value(SpecJson::without_secrets(&subscription.spec))
         .map_err(|error| ApiError::bug(&error))?;
-    update(&api, &caller, &name, body.parse_patch(spec, INVALID)?).await
+    update(&api, &name, body.parse_patch(spec, INVALID)?).await
 }
 
 /// Replaces the spec of a subscription. Rejects a spec with another name.
-async fn update(
-    api: &Api,
-    caller: &Caller,
-    name: &str,
-    spec: Spec,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+async fn update(api: &Api, name: &str, spec: Spec) -> Result<Json<SubscriptionJson>, ApiError> {
     if spec.name.as_str() != name {
         let detail = format!(
             "The name of a subscription cannot change from {name:?} to {:?}.",
@@ -170,8 +163,11 @@ async fn update(
         );
         return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
     }
+    // A text that was shown in place of a secret means: keep the secret.
+    let current = api.subscriptions.get(name)?;
+    let spec = spec.keep_secrets(&current.spec);
     let changed = api.subscriptions.update(spec).await?;
-    Ok(Json(details(api, &changed, caller)))
+    Ok(Json(details(api, &changed)))
 }
 
 /// Removes a subscription.
@@ -188,11 +184,10 @@ pub(crate) async fn remove(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", operation_id = "pause_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let paused = api.subscriptions.pause(&name).await?;
-    Ok(Json(details(&api, &paused, &caller)))
+    Ok(Json(details(&api, &paused)))
 }
 
 /// Resumes a paused or deactivated subscription, from its cursor or from a later place. The events
@@ -200,7 +195,6 @@ pub(crate) async fn pause(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = Option<ResumptionJson>, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_resume`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: OptionalBody,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
@@ -220,7 +214,19 @@ pub(crate) async fn resume(
             resumed
         }
     };
-    Ok(Json(details(&api, &resumed, &caller)))
+    Ok(Json(details(&api, &resumed)))
+}
+
+/// Applies the guard of addresses to a subscription that is older than the guard. If the guard refuses
+/// its address, the subscription goes on hold.
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/enforce-guard", operation_id = "enforce_guard", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+pub(crate) async fn enforce_guard(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<SubscriptionJson>, ApiError> {
+    let changed = api.subscriptions.enforce_guard(&name).await?;
+    info!(subscription = %name, "guard of addresses enforced");
+    Ok(Json(details(&api, &changed)))
 }
 
 fn from_schema() -> Schema {
@@ -234,16 +240,16 @@ fn from_schema() -> Schema {
 }
 
 /// Returns a subscription with summaries of its attempts and its parked deliveries.
-fn details(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
+fn details(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
     let shared = &subscription.shared;
     SubscriptionJson {
         attempts: Some(AttemptSummaryJson::new(shared, api.clock.now())),
         parked: Some(ParkedSummaryJson::new(shared)),
-        ..list_item(api, subscription, caller)
+        ..list_item(api, subscription)
     }
 }
 
-fn list_item(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
+fn list_item(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
     let hold = subscription.shared.hold();
     let (state, reason) = match (&subscription.state, &hold) {
         (SubscriptionState::Active, None) => (StateJson::Active, None),
@@ -255,15 +261,15 @@ fn list_item(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> Su
     };
     let hold = hold.filter(|_| subscription.state == SubscriptionState::Active);
     SubscriptionJson {
-        spec: if caller.scopes.contains(Scope::Manage) {
-            SpecJson::with_secrets(&subscription.spec)
-        } else {
-            SpecJson::without_secrets(&subscription.spec)
-        },
+        spec: SpecJson::without_secrets(&subscription.spec),
         state,
         reason,
         held_since: hold.as_ref().map(|hold| hold.since),
         holding_until: hold.and_then(|hold| hold.until),
+        address_guard: match subscription.guard {
+            GuardState::Enforced => AddressGuardJson::Enforced,
+            GuardState::Reported => AddressGuardJson::Reported,
+        },
         origin: match subscription.origin {
             Origin::File => "file",
             Origin::Api => "api",

@@ -72,7 +72,7 @@ pub(crate) async fn send(
         metadata.insert("producer".to_owned(), "easel-test".into());
     }
     let SinkSpec::Webhook(webhook) = &spec.sink;
-    let url = webhook.url.expose().to_owned();
+    let url = webhook.url.without_secrets();
     let report = (api.send_test)(spec, event.to_string().into_bytes()).await;
     let report = report.map_err(|reason| {
         let detail = format!("The endpoint cannot be used: {reason}.");

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use easel_access::{Scope, Scopes, Token};
+use easel_keys::Secret;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
@@ -61,7 +62,9 @@ pub(crate) struct MadeTokenJson {
     #[serde(flatten)]
     details: TokenJson,
     /// The token itself. It is shown only once, because the server stores only a hash.
-    token: String,
+    #[schema(value_type = String)]
+    #[serde(serialize_with = "serialize_secret")]
+    token: Secret<String>,
 }
 
 /// Lists all tokens.
@@ -92,7 +95,7 @@ pub(crate) async fn create(
     let (token, secret) = created.await??;
     let created = MadeTokenJson {
         details: token.into(),
-        token: secret.expose().clone(),
+        token: secret,
     };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -108,6 +111,10 @@ pub(crate) async fn remove(
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(ApiError::not_found("no_such_token", missing))
+}
+
+fn serialize_secret<S: Serializer>(secret: &Secret<String>, out: S) -> Result<S::Ok, S::Error> {
+    secret.expose().serialize(out)
 }
 
 impl From<Token> for TokenJson {

@@ -21,7 +21,7 @@ const MAX_NAMES: usize = 3;
 pub(crate) struct AttentionJson {
     /// The kind of problem, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
     /// `lanes_missing`, `balance`, `disk`, `losing_events`, `deactivated`, `waits_for_operator`,
-    /// `holding`, `paused_by_endpoint`, `dead_letters`, `behind`, `quarantine` or `drift`.
+    /// `holding`, `paused_by_endpoint`, `unguarded`, `dead_letters`, `behind`, `quarantine` or `drift`.
     code: &'static str,
     /// The problem, for people.
     detail: String,
@@ -121,6 +121,9 @@ fn note_lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) 
         &found,
         &name,
     );
+    let found = lanes_where(&|lane| lane.unguarded);
+    let what = "older than the guard of addresses, which does not apply yet";
+    note_names("unguarded", what, &found, &name);
     let found = lanes_where(&|lane| lane.dead_letters > 0);
     let count = found.iter().map(|lane| lane.dead_letters).sum();
     note_names(
@@ -238,6 +241,7 @@ mod tests {
                 dead_letters: 0,
                 expired: 0,
                 adds_up: true,
+                unguarded: false,
                 pending_since: None,
                 reason: None,
                 held_since: None,

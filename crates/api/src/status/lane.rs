@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easel_log::Offset;
-use easel_subscriptions::{Balance, Due, State, Subscription, Term};
+use easel_subscriptions::{Balance, Due, GuardState, State, Subscription, Term};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,6 +36,9 @@ pub(crate) struct LaneJson {
     pub(super) expired: u64,
     /// Whether the balance adds up. It always must.
     pub(super) adds_up: bool,
+    /// True if the subscription is older than the guard of addresses, and the guard does not apply.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unguarded: bool,
     /// When the oldest pending event was accepted. Absent if no event is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -108,6 +111,7 @@ impl LaneJson {
             dead_letters,
             expired: balance.get(Term::Expired),
             adds_up: balance.adds_up(),
+            unguarded: subscription.guard == GuardState::Reported,
             pending_since,
             held_since: hold.as_ref().map(|hold| hold.since),
             next_attempt_at: hold.as_ref().and_then(|hold| hold.until),

@@ -4,18 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Authorizer, Scope, Tokens};
-use easel_api::{Api, DiskSpace, SendTest, ServerFacts, TestReport};
+use easel_api::{Api, DiskSpace, KeyRoom, SendTest, ServerFacts, TestReport};
 use easel_catalog::{Catalog, Facts};
 use easel_drift::DriftScanner;
+use easel_keys::{Keys, MasterKeyFile, MasterKeySource};
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
-use easel_subscriptions::{MemoryStore, SinkSpec, Spec, Subscriptions};
+use easel_subscriptions::{MemoryStore, SinkSpec, Spec, SpecCheck, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,6 +48,46 @@ pub(crate) struct Fixture {
     /// The tests sent, each with its spec and its event.
     pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
     _folder: TempDir,
+}
+
+/// Rejects URLs without the scheme of HTTP, and the network 10.0.0.0/8.
+struct NeedsScheme;
+
+#[async_trait]
+impl SpecCheck for NeedsScheme {
+    fn check(&self, spec: &Spec) -> Result<(), String> {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        let is_http = webhook.url.expose().starts_with("http");
+        let fault = || "the endpoint has no scheme".to_owned();
+        is_http.then_some(()).ok_or_else(fault)
+    }
+
+    fn check_address(&self, spec: &Spec) -> Result<(), String> {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        let is_public = !webhook.url.expose().contains("//10.");
+        let fault = || "the address is refused".to_owned();
+        is_public.then_some(()).ok_or_else(fault)
+    }
+
+    async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
+        self.check_address(spec)
+    }
+}
+
+/// Opens keys in the folder, with a master key in a file beside them.
+fn keys(folder: &TempDir) -> KeyRoom {
+    let source = MasterKeySource {
+        file: MasterKeyFile::new(folder.path().join("master.key")),
+        key: None,
+        previous: None,
+    };
+    let file = folder.path().join("keys.db");
+    let month = Duration::from_hours(30 * 24);
+    let keys = Keys::open(&file, source, month, SystemClock.now()).unwrap();
+    KeyRoom {
+        keys: Arc::new(keys),
+        reseal: Arc::new(|| Ok(0)),
+    }
 }
 
 /// Returns an endpoint that answers every test with 418 and rejects FTP.
@@ -79,20 +121,12 @@ impl Fixture {
         let failing = Arc::new(FailingLog::new(memory()));
         let log: SharedLog = Arc::<FailingLog>::clone(&failing);
         let quarantine = Quarantine::new(memory(), Arc::clone(&clock));
-        let check = |spec: &Spec| {
-            let SinkSpec::Webhook(webhook) = &spec.sink;
-            if webhook.url.expose().starts_with("http") {
-                Ok(())
-            } else {
-                Err("the endpoint has no scheme".to_owned())
-            }
-        };
         let catalog = Arc::new(Catalog::built_in());
         let subscriptions = Subscriptions::open(
             Arc::new(MemoryStore::default()),
             Arc::clone(&log),
             Arc::clone(&clock),
-            Box::new(check),
+            Arc::new(NeedsScheme),
             Arc::clone(&catalog),
         );
         let subscriptions = Arc::new(subscriptions.await.unwrap());
@@ -129,6 +163,7 @@ impl Fixture {
             catalog: Arc::clone(&catalog),
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
+            keys: keys(&folder),
             clock,
             server,
             stop: stop.clone(),

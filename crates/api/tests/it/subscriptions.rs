@@ -1,7 +1,7 @@
 //! Subscriptions, balances and tokens.
 
 use axum::http::{StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
 
@@ -231,23 +231,90 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
 }
 
 #[tokio::test]
-async fn the_secrets_of_a_url_are_shown_only_with_the_scope_manage() {
+async fn secrets_are_shown_to_nobody_and_stay_when_a_shown_spec_comes_back() {
     let fixture = Fixture::new().await;
-    let spec = r#"{"name":"a","webhook":{"url":"http://localhost:9/hook?key=s3cret"}}"#;
-    fixture.ask("POST", "/v1/subscriptions", spec).await;
-    let new = r#"{"name":"reader","scopes":["read"]}"#;
-    let (_, made) = fixture.ask("POST", "/v1/tokens", new).await;
-    let token = made["token"].as_str().unwrap();
-    for path in ["/v1/subscriptions", "/v1/subscriptions/a"] {
-        let answer = fixture.raw("GET", path, "", Some(token)).await;
-        let body = axum::body::to_bytes(answer.into_body(), usize::MAX);
-        let shown = body.await.unwrap();
-        let shown = String::from_utf8(shown.to_vec()).unwrap();
-        let is_hidden = shown.contains(r#""url":"http://localhost:9/hook""#);
-        assert!(is_hidden && !shown.contains("s3cret"), "{shown}");
-        let whole = fixture.get(path).await.to_string();
-        assert!(whole.contains("/hook?key=s3cret"), "{whole}");
+    let spec = r#"{"name":"a","webhook":{"url":"http://localhost:9/hook?key=s3cret",
+        "headers":{"x-key":"s3cret"},"authentication":{"bearer":"s3cret"},
+        "signing":{"standard":{"secrets":["s3cret"]}}}}"#;
+    let path = "/v1/subscriptions/a";
+    let (status, made) = fixture.ask("POST", "/v1/subscriptions", spec).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    for shown in [
+        made,
+        fixture.get(path).await,
+        fixture.get("/v1/subscriptions").await,
+    ] {
+        let shown = shown.to_string();
+        assert!(
+            shown.contains(r#""url":"http://localhost:9/hook?…""#),
+            "{shown}"
+        );
+        assert!(!shown.contains("s3cret"), "{shown}");
     }
+    let before = fixture.subscriptions.get("a").unwrap().spec.clone();
+    let shown = fixture.get(path).await;
+    let mut back = serde_json::Map::new();
+    for name in ["name", "webhook"] {
+        back.insert(name.to_owned(), shown[name].clone());
+    }
+    let back = serde_json::to_string(&back).unwrap();
+    for (method, body) in [("PUT", back.as_str()), ("PATCH", r#"{"in_flight":4}"#)] {
+        let (status, answer) = fixture.ask(method, path, body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let after = fixture.subscriptions.get("a").unwrap().spec.clone();
+        assert_eq!(after.sink, before.sink, "{method}");
+    }
+    let other = r#"{"name":"b","webhook":{"url":"http://localhost:9/","headers":{"x":"…"}}}"#;
+    let (status, problem) = fixture.ask("POST", "/v1/subscriptions", other).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("webhook.headers.x must be a secret"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn keys_are_listed_rotated_and_published() {
+    let fixture = Fixture::new().await;
+    let published = async || {
+        let answer = fixture.raw("GET", "/.well-known/jwks.json", "", None).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
+        let set: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        let keys = set["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let first = published().await;
+    assert_eq!(first.len(), 2);
+    let (status, rotated) = fixture
+        .ask("POST", "/v1/keys/signing/RS256/rotate", "")
+        .await;
+    assert_eq!(status, StatusCode::OK, "{rotated}");
+    let set = &rotated["signing"][0];
+    assert_eq!(set["previous"], *first[0]);
+    assert_eq!(set["current"], *first[1]);
+    assert_eq!(
+        published().await,
+        [&first[0], &first[1], set["next"].as_str().unwrap()]
+    );
+    assert_eq!(fixture.get("/v1/keys").await, rotated);
+    let (status, problem) = fixture
+        .ask("POST", "/v1/keys/signing/HS256/rotate", "")
+        .await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::NOT_FOUND, &"no_such_algorithm".into())
+    );
+    let (status, master) = fixture.ask("POST", "/v1/keys/master/rotate", "").await;
+    assert_eq!(status, StatusCode::OK, "{master}");
+    assert_ne!(master["master_key"], rotated["master_key"]);
+    assert_eq!(
+        fixture.get("/v1/keys").await["master_key"],
+        master["master_key"]
+    );
 }
 
 #[tokio::test]

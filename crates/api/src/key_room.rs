@@ -1,0 +1,24 @@
+//! The keys of the server, as the API uses them. The server provides them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use easel_keys::Keys;
+
+/// Seals all secrets outside the file of keys again. Returns how many.
+pub type ResealAll = Arc<dyn Fn() -> Result<usize, String> + Send + Sync>;
+
+/// The keys of the server.
+#[derive(Clone)]
+pub struct KeyRoom {
+    /// The keys.
+    pub keys: Arc<Keys>,
+    /// Seals all secrets outside the file of keys again.
+    pub reseal: ResealAll,
+}
+
+impl fmt::Debug for KeyRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyRoom").field(&self.keys).finish()
+    }
+}
