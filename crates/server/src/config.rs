@@ -4,19 +4,21 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_caliper::{Role, Secrets, Translator, is_iri};
+use easel_caliper::{Role, Translator, is_iri};
 use easel_catalog::{Catalog, Limits};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
-use easel_keys::Secret;
+use easel_keys::{MasterKey, MasterKeyError, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
 use easel_log::LogOptions;
+use easel_sinks::Guard;
 use easel_subscriptions::Spec;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
+use ipnet::IpNet;
 
 use crate::ConfigError;
 
@@ -55,6 +57,10 @@ pub struct Config {
     pub kinesis: KinesisConfig,
     /// All webhooks.
     pub webhook: WebhookConfig,
+    /// Secret values in the addresses of events.
+    pub masking: MaskingConfig,
+    /// The keys that seal secrets and sign events.
+    pub keys: KeysConfig,
     /// The subscriptions that the file declares.
     pub subscriptions: Vec<Spec>,
 }
@@ -109,8 +115,6 @@ pub struct CaliperConfig {
     pub application: Application,
     /// The Caliper roles of Canvas roles. They extend and override the known roles.
     pub roles: Vec<Role>,
-    /// Whether the values of secret parameters are masked in addresses.
-    pub secrets: Secrets,
 }
 
 /// The address of an installation: an absolute IRI in plain ASCII.
@@ -178,10 +182,37 @@ pub struct KinesisKey {
 }
 
 /// All webhooks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookConfig {
     /// A PEM file of certificate authorities. They are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The networks that webhooks may connect to although they are not public.
+    pub allow: Vec<IpNet>,
+    /// The HTTP proxy of all webhooks.
+    pub proxy: Option<SecretUrl>,
+}
+
+/// Secret values in the addresses of events.
+#[derive(Clone, Debug, Default)]
+pub struct MaskingConfig {
+    /// Parameters whose values are masked, in addition to `access_token`, `token`, `signature` and
+    /// `verifier`.
+    pub names: Vec<String>,
+}
+
+/// The keys that seal secrets and sign events.
+#[derive(Clone, Debug)]
+pub struct KeysConfig {
+    /// The file of the master key. With `None`, it is beside the data folder, with the suffix `.key`.
+    pub master_key_file: Option<PathBuf>,
+    /// The master key. With it, the file is not used.
+    pub master_key: Option<Secret<String>>,
+    /// The master key before the current one. A start with both re-encrypts the data folder.
+    pub previous_master_key: Option<Secret<String>>,
+    /// After this time, the next signing key becomes the current one.
+    pub rotate_every: Duration,
+    /// The claim `iss` of signed events.
+    pub issuer: String,
 }
 
 impl Config {
@@ -238,7 +269,53 @@ impl Default for Config {
                 keys: Vec::new(),
             },
             webhook: WebhookConfig::default(),
+            masking: MaskingConfig::default(),
+            keys: KeysConfig::default(),
             subscriptions: Vec::new(),
+        }
+    }
+}
+
+impl Default for KeysConfig {
+    fn default() -> Self {
+        Self {
+            master_key_file: None,
+            master_key: None,
+            previous_master_key: None,
+            rotate_every: Duration::from_hours(30 * 24),
+            issuer: "easel".to_owned(),
+        }
+    }
+}
+
+impl KeysConfig {
+    /// Returns the file of the master key for a data folder.
+    pub fn master_key_path(&self, data: &Path) -> PathBuf {
+        self.master_key_file.clone().unwrap_or_else(|| {
+            // `data/` and `data` are the same folder.
+            let mut path = data.components().as_path().as_os_str().to_owned();
+            path.push(".key");
+            path.into()
+        })
+    }
+
+    pub(crate) fn source(&self, data: &Path) -> Result<MasterKeySource, MasterKeyError> {
+        let parse = |key: &Option<Secret<String>>| key.as_ref().map(MasterKey::parse).transpose();
+        Ok(MasterKeySource {
+            file: MasterKeyFile::new(self.master_key_path(data)),
+            key: parse(&self.master_key)?,
+            previous: parse(&self.previous_master_key)?,
+        })
+    }
+}
+
+impl WebhookConfig {
+    /// Returns the guard of outgoing connections for a server that listens on `listen`.
+    pub fn guard(&self, listen: SocketAddr) -> Guard {
+        Guard {
+            allow: self.allow.clone(),
+            loopback_allowed: listen.ip().is_loopback(),
+            ..Guard::default()
         }
     }
 }
@@ -303,7 +380,6 @@ impl CaliperConfig {
     pub fn options(&self) -> easel_caliper::TranslationOptions {
         let mut options = easel_caliper::TranslationOptions {
             application: self.application.0.clone(),
-            secrets: self.secrets,
             ..easel_caliper::TranslationOptions::default()
         };
         let is_not_overridden =

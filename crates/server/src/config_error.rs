@@ -7,8 +7,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use easel_caliper::TranslatorError;
-use easel_keys::Secret;
-use easel_sinks::{ClientError, EndpointError};
+use easel_catalog::MaskNameError;
+use easel_keys::{MasterKeyError, Secret};
+use easel_sinks::ClientError;
 use easel_subscriptions::Name;
 use easel_triggers::TriggersError;
 use thiserror::Error;
@@ -96,16 +97,22 @@ pub enum ConfigError {
         /// The name of both subscriptions.
         name: Name,
     },
-    /// The endpoint of a subscription is invalid.
-    #[error("subscription {name}: failed to {source}")]
-    Endpoint {
+    /// The webhook of a subscription is invalid.
+    #[error("subscription {name}: {fault}")]
+    Webhook {
         /// The index of the subscription, from 0.
         index: usize,
         /// The name of the subscription.
         name: Name,
-        /// The fault of the URL.
-        source: EndpointError,
+        /// The fault of the webhook.
+        fault: String,
     },
+    /// A master key is invalid.
+    #[error("keys.master_key and keys.previous_master_key: failed to {0}")]
+    MasterKey(MasterKeyError),
+    /// A name of a secret parameter is invalid.
+    #[error("masking.names: {0}")]
+    Masking(MaskNameError),
     /// A subscription does not fit its format or the catalogue.
     #[error("subscription {name}: {fault}")]
     Format {

@@ -9,6 +9,7 @@
 //! | `state.db` | subscriptions and their cursors |
 //! | `drift.db` | what arrived and is unknown to the catalogue |
 //! | `access.db` | hashes of tokens |
+//! | `keys.db` | keys that seal secrets and sign events, encrypted with the master key |
 //!
 //! A start validates all files before it changes any of them. It rejects files that do not belong
 //! together: if the log were older than the cursors, events would be lost silently. It migrates files
@@ -25,13 +26,14 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use easel_keys::Secret;
 use easel_sqlite::{Identity, Mark, OpenError, make_private, mark};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use tracing::warn;
 
 pub use backup::{Copied, CopyError, backup, copy_bytes, restore};
-pub(crate) use files::{ACCESS, DRIFT, LOG, QUARANTINE, STATE};
+pub(crate) use files::{ACCESS, DRIFT, KEYS, LOG, QUARANTINE, STATE};
 pub use findings::FolderFault;
 pub use manifest::ManifestError;
 pub use repair::Repair;
@@ -64,7 +66,8 @@ pub struct LocalServer {
     /// The address to connect to.
     pub address: std::net::SocketAddr,
     /// A token with every scope, valid while the process runs. Absent if the server requires no tokens.
-    pub token: Option<String>,
+    #[serde(serialize_with = "serialize_token")]
+    pub token: Option<Secret<String>>,
     /// The process id of the server.
     pub pid: u32,
 }
@@ -314,6 +317,15 @@ impl std::fmt::Debug for LocalServer {
             .field("pid", &self.pid)
             .finish_non_exhaustive()
     }
+}
+
+/// Serializes the token. Only the owner of the folder can read the file with it.
+#[expect(clippy::ref_option, reason = "serde requires this signature")]
+fn serialize_token<S: Serializer>(
+    token: &Option<Secret<String>>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    token.as_ref().map(Secret::expose).serialize(out)
 }
 
 fn shown_process(pid: Option<&str>) -> String {

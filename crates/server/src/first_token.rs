@@ -2,8 +2,9 @@
 //!
 //! A data folder without tokens gets one at its first start: the preset token of the settings, or a
 //! random token. The program that starts the server shows a random token once, or the server writes
-//! it to `first-token` in the data folder, which only its owner can read. The file is written
-//! before the token is stored, so that a crash never leaves an unknown token.
+//! it to a file that only its owner can read. The file is beside the master key and not in the data
+//! folder, so that a copy of the folder has no readable secret. The file is written before the token is
+//! stored, so that a crash never leaves an unknown token.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,10 +16,10 @@ use easel_keys::Secret;
 use jiff::Timestamp;
 use tracing::warn;
 
-use crate::{Config, FirstTokenPlace, FolderError, StartError};
+use crate::{Config, FirstTokenPlace, StartError};
 
-/// The file for a random token.
-const FILE: &str = "first-token";
+/// The extension of the file for a random token. The rest of its name is that of the master key file.
+const EXTENSION: &str = "first-token";
 
 /// The first token at this start.
 #[derive(Debug)]
@@ -58,9 +59,10 @@ pub(crate) fn create_if_none(
         }
         (None, FirstTokenPlace::File) => {
             let secret = new_secret().map_err(TokensError::from)?;
-            let path = config.data.join(FILE);
-            write(&path, &secret).map_err(|source| FolderError::Io {
-                path: config.data.clone(),
+            let master_key = config.keys.master_key_path(&config.data);
+            let path = master_key.with_extension(EXTENSION);
+            write(&path, &secret).map_err(|source| StartError::FirstToken {
+                path: path.clone(),
                 source,
             })?;
             (secret, FirstToken::InFile(path))

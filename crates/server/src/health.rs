@@ -133,7 +133,7 @@ mod tests {
             Arc::new(MemoryStore::default()),
             Arc::clone(&log),
             clock,
-            Box::new(|_| Ok(())),
+            Arc::new(()),
             Arc::new(easel_catalog::Catalog::built_in()),
         );
         let subscriptions = Arc::new(subscriptions.await.unwrap());
@@ -166,7 +166,7 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let open = async |log: &SharedLog| {
             let catalog = Arc::new(easel_catalog::Catalog::built_in());
-            let check = Box::new(|_: &_| Ok(()));
+            let check = Arc::new(());
             let (store, log) = (Arc::<MemoryStore>::clone(&store), Arc::clone(log));
             let opened = Subscriptions::open(store, log, Arc::clone(&clock), check, catalog);
             Arc::new(opened.await.unwrap())

@@ -10,7 +10,7 @@
 //! let folder = tempfile::tempdir()?;
 //! let config = Config {
 //!     listen: "127.0.0.1:0".parse()?,
-//!     data: folder.path().to_owned(),
+//!     data: folder.path().join("data"),
 //!     auth: Auth::None,
 //!     ..Config::default()
 //! };
@@ -37,14 +37,18 @@ mod data_folder;
 mod disk;
 mod first_token;
 mod gauges;
+mod guard_report;
 mod health;
 mod host;
 mod kinesis_auth;
 mod logs;
+mod master_key;
 mod operator_events;
 mod reload;
 mod retention;
 mod vitals;
+mod webhook_clients;
+mod webhook_parts;
 mod webhooks;
 
 mod server;
@@ -53,20 +57,21 @@ mod test_delivery;
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
     Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, DeliveryConfig,
-    FirstTokenPlace, IngestConfig, KinesisConfig, KinesisKey, LogConfig, QuarantineConfig,
-    TriggersConfig, WebhookConfig,
+    FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey, LogConfig, MaskingConfig,
+    QuarantineConfig, TriggersConfig, WebhookConfig,
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{
     Copied, CopyError, FolderError, FolderFault, LocalServer, ManifestError, Repair, backup,
     copy_bytes, restore,
 };
-pub use easel_caliper::{Role, Secrets};
+pub use easel_caliper::Role;
 pub use easel_subscriptions::{
-    BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, Spec, SpecJson, Start, Term,
-    WebhookSpec,
+    BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SecretReference, SinkSpec,
+    Spec, SpecJson, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
+pub use master_key::{reset_keys, rotate_master_key};
 pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{Reloaded, Reloader};
 pub use server::Server;

@@ -10,15 +10,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use easel_caliper::{Translator, TranslatorError};
-use easel_catalog::Catalog;
-use easel_log::{Clock, SystemClock};
-use easel_sinks::{Endpoint, WebhookClient, WebhookOptions};
-use easel_subscriptions::SinkSpec;
+use easel_catalog::{Catalog, UrlMasker};
+use easel_keys::MasterKeySource;
+use easel_sinks::{Endpoint, WebhookOptions};
 use easel_triggers::{Triggers, TriggersError, unknown_computations};
 use rustix::fs::{Access, access};
 
 use crate::catalog_folder::{self, OwnFiles, place_of_word};
 use crate::config_error::{ConfigError, ConfigFaults, check_token};
+use crate::webhook_clients::WebhookClients;
+use crate::webhook_parts::WebhookParts;
 use crate::{Auth, Config, KinesisKey};
 
 /// Valid settings, with everything that was created from them.
@@ -29,7 +30,9 @@ pub struct Prepared {
     pub(crate) catalog_files: OwnFiles,
     pub(crate) translator: Arc<Translator>,
     pub(crate) triggers: Arc<Triggers>,
-    pub(crate) webhooks: WebhookClient,
+    pub(crate) masker: Arc<UrlMasker>,
+    pub(crate) master_key: MasterKeySource,
+    pub(crate) webhooks: WebhookClients,
     /// The bytes of the file of certificate authorities, to detect later changes.
     pub(crate) ca_file: Option<Vec<u8>>,
 }
@@ -65,18 +68,28 @@ impl Config {
         let triggers = self.prepare_triggers(&catalog, &catalog_files, &mut faults);
         let translator = self.prepare_translator(&catalog, &catalog_files, &mut faults);
         let webhooks = self.prepare_webhooks(&mut faults);
-        match (triggers, translator, webhooks) {
-            (Some(triggers), Some(translator), Some((webhooks, ca_file))) if faults.is_empty() => {
-                Ok(Prepared {
-                    config: self,
-                    catalog,
-                    catalog_files,
-                    translator: Arc::new(translator),
-                    triggers: Arc::new(triggers),
-                    webhooks,
-                    ca_file,
-                })
-            }
+        let masker = UrlMasker::with_names(self.masking.names.iter().cloned());
+        let masker = masker.map_err(|fault| faults.push(ConfigError::Masking(fault)));
+        let master_key = self.keys.source(&self.data);
+        let master_key = master_key.map_err(|fault| faults.push(ConfigError::MasterKey(fault)));
+        let keys_and_masker = masker.ok().zip(master_key.ok());
+        match (triggers, translator, webhooks, keys_and_masker) {
+            (
+                Some(triggers),
+                Some(translator),
+                Some((webhooks, ca_file)),
+                Some((masker, master_key)),
+            ) if faults.is_empty() => Ok(Prepared {
+                masker: Arc::new(masker),
+                master_key,
+                config: self,
+                catalog,
+                catalog_files,
+                translator: Arc::new(translator),
+                triggers: Arc::new(triggers),
+                webhooks,
+                ca_file,
+            }),
             _ => Err(ConfigFaults(faults)),
         }
     }
@@ -189,14 +202,9 @@ impl Config {
                 faults.push(ConfigError::NameTaken { index, name });
                 continue;
             }
-            let SinkSpec::Webhook(webhook) = &spec.sink;
-            if let Err(source) = Endpoint::parse(webhook.url.expose()) {
+            if let Err(fault) = WebhookParts::from_spec(spec) {
                 let name = name.clone();
-                faults.push(ConfigError::Endpoint {
-                    index,
-                    name,
-                    source,
-                });
+                faults.push(ConfigError::Webhook { index, name, fault });
             }
             if is_complete && let Err(fault) = spec.validate(catalog) {
                 faults.push(ConfigError::Format { index, name, fault });
@@ -266,16 +274,17 @@ impl Config {
     fn prepare_webhooks(
         &self,
         faults: &mut Vec<ConfigError>,
-    ) -> Option<(WebhookClient, Option<Vec<u8>>)> {
+    ) -> Option<(WebhookClients, Option<Vec<u8>>)> {
         let options = WebhookOptions {
             ca_file: self.webhook.ca_file.clone(),
+            guard: self.webhook.guard(self.listen),
+            proxy: self.webhook.proxy.clone(),
         };
-        let clock = SystemClock;
-        match WebhookClient::new(&options, Arc::new(move || clock.now())) {
-            Ok(client) => {
-                // The client has read the file. If it is missing now, there are no bytes to compare.
+        match WebhookClients::new(&options) {
+            Ok(clients) => {
+                // The clients have read the file. If it is missing now, there are no bytes to compare.
                 let bytes = self.webhook.ca_file.as_deref().map(std::fs::read);
-                Some((client, bytes.and_then(Result::ok)))
+                Some((clients, bytes.and_then(Result::ok)))
             }
             Err(error) => {
                 faults.push(ConfigError::Webhooks(error));

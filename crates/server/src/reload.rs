@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use easel_ingest::KinesisAccess;
+use easel_keys::Secret;
 use easel_subscriptions::{ChangeError, Spec, Subscriptions};
 use tracing::info;
 
@@ -99,12 +100,7 @@ impl Reloader {
         let pairs = |config: &Config| {
             let pairs = config.kinesis.keys.iter();
             pairs
-                .map(|pair| {
-                    (
-                        pair.access_key_id.clone(),
-                        pair.secret_access_key.expose().clone(),
-                    )
-                })
+                .map(|pair| (pair.access_key_id.clone(), pair.secret_access_key.clone()))
                 .collect()
         };
         let (old_pairs, new_pairs) = (pairs(&old), pairs(&config));
@@ -113,17 +109,15 @@ impl Reloader {
             self.0
                 .kinesis
                 .replace(kinesis_auth(old.auth, &config.kinesis.keys));
-            report_changes::<String>("kinesis.keys", &old_pairs, &new_pairs);
+            report_changes::<Secret<String>>("kinesis.keys", &old_pairs, &new_pairs);
             reloaded.changed = true;
         }
-        let ca_changed = old.webhook.ca_file != config.webhook.ca_file
-            || self.with_applied(|applied| applied.ca_file != ca_file);
-        if ca_changed {
+        let webhook_changed = old.webhook != config.webhook;
+        let clients_changed =
+            webhook_changed || self.with_applied(|applied| applied.ca_file != ca_file);
+        if clients_changed {
             self.0.webhooks.replace(webhooks);
-            info!(
-                setting = "webhook.ca_file",
-                "certificate authorities re-read"
-            );
+            info!("settings of webhooks and certificate authorities re-read");
             reloaded.changed = true;
         }
         self.with_applied(|applied| {

@@ -7,30 +7,33 @@ use std::path::Path;
 use std::sync::Arc;
 
 use easel_access::Refusals;
-use easel_api::{Api, ServerFacts};
+use easel_api::{Api, KeyRoom, ServerFacts};
 use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps};
 use easel_drift::DriftScanner;
 use easel_ingest::{Intake, Kinesis};
-use easel_keys::Secret;
+use easel_keys::{Keys, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
 use easel_subscriptions::{SqliteStore, Subscriptions};
+use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::callers::Callers;
 use crate::connections::Connections;
-use crate::data_folder::{ACCESS, DRIFT, DataFolder, LocalServer, STATE, Session};
+use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, STATE, Session};
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken};
+use crate::guard_report::GuardReport;
 use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
 use crate::vitals::Vitals;
-use crate::webhooks::{Webhooks, endpoint};
+use crate::webhooks::Webhooks;
 use crate::{Auth, Config, Deliveries, Prepared, Reloader, StartError, gauges, test_delivery};
 
 /// A server that listens, and serves when [`run_until`](Self::run_until) is called.
@@ -52,6 +55,8 @@ pub struct Server {
     address: SocketAddr,
     first_token: FirstToken,
     reloader: Reloader,
+    keys: Arc<Keys>,
+    guard_report: GuardReport,
     /// Cancelled first when the server stops. It ends streams and long polls.
     stopping: CancellationToken,
 }
@@ -59,7 +64,7 @@ pub struct Server {
 impl Server {
     /// Prepares the settings, opens the files of the data folder, and listens.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_prepared(config.prepare()?).await
+        Box::pin(Self::start_prepared(config.prepare()?)).await
     }
 
     /// Opens the files of the data folder, and listens.
@@ -75,9 +80,19 @@ impl Server {
         let logs = Logs::open(&folder, config.log.duplicate_window, &clock)?;
         let log = logs.shared_events();
         let callers = Callers::open(&folder.file(ACCESS), config.auth)?;
-        let webhooks = Webhooks::new(prepared.webhooks.clone());
+        let keys = open_keys(&folder, &prepared, clock.now())?;
+        let webhooks = Webhooks::new(
+            prepared.webhooks.clone(),
+            Arc::clone(&keys),
+            &config.keys.issuer,
+        );
+        let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
+        let reseal = reseal(&store);
+        keys.complete_rotation(&*reseal)?;
         let stores = Stores {
             folder: &folder,
+            state: store,
+            webhooks: &webhooks,
             log: &log,
             clock: &clock,
             catalog: &prepared.catalog,
@@ -89,6 +104,7 @@ impl Server {
             subscriptions: Arc::clone(&subscriptions),
             make_sink: webhooks.make_sink(),
             translator: Arc::clone(&prepared.translator),
+            masker: Arc::clone(&prepared.masker),
             clock: Arc::clone(&clock),
             tell_operator: tell_operator.clone(),
         };
@@ -119,7 +135,12 @@ impl Server {
             send_test: test_delivery::sender(
                 webhooks.make_webhook(),
                 Arc::clone(&prepared.translator),
+                Arc::clone(&prepared.masker),
             ),
+            keys: KeyRoom {
+                keys: Arc::clone(&keys),
+                reseal,
+            },
             clock: Arc::clone(&clock),
             server: ServerFacts {
                 address: reachable_address(address),
@@ -138,8 +159,9 @@ impl Server {
             &prepared,
             Arc::clone(&subscriptions),
             kinesis.access(),
-            webhooks,
+            webhooks.clone(),
         );
+        let guard_report = GuardReport::new(webhooks, Arc::clone(&subscriptions));
         let health = Health {
             log: Arc::clone(&log),
             quarantine: logs.shared_quarantine(),
@@ -179,6 +201,8 @@ impl Server {
             address,
             first_token,
             reloader,
+            keys,
+            guard_report,
             stopping,
         })
     }
@@ -213,6 +237,8 @@ impl Server {
 /// Opens the rooms with a store in the data folder.
 struct Stores<'a> {
     folder: &'a DataFolder,
+    state: Arc<SqliteStore>,
+    webhooks: &'a Webhooks,
     log: &'a SharedLog,
     clock: &'a Arc<dyn Clock>,
     catalog: &'a Arc<Catalog>,
@@ -223,10 +249,10 @@ impl Stores<'_> {
     /// Opens the subscriptions, and declares the subscriptions of the settings.
     async fn subscriptions(&self, config: &Config) -> Result<Arc<Subscriptions>, StartError> {
         let opened = Subscriptions::open(
-            Arc::new(SqliteStore::open(&self.folder.file(STATE))?),
+            Arc::<SqliteStore>::clone(&self.state),
             Arc::clone(self.log),
             Arc::clone(self.clock),
-            Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
+            Arc::new(self.webhooks.clone()),
             Arc::clone(self.catalog),
         );
         let opened = opened.await?.with_operator(self.tell_operator.clone());
@@ -251,6 +277,30 @@ impl Stores<'_> {
     }
 }
 
+/// Opens the keys of the data folder, and warns about a new master key.
+fn open_keys(
+    folder: &DataFolder,
+    prepared: &Prepared,
+    now: Timestamp,
+) -> Result<Arc<Keys>, StartError> {
+    let rotate_every = prepared.config.keys.rotate_every;
+    let source = prepared.master_key.clone();
+    let keys = Keys::open(&folder.file(KEYS), source, rotate_every, now)?;
+    if let Some(file) = keys.store().created_file() {
+        warn!(
+            file = %file.display(),
+            "master key created: keep a copy of this file, because a backup of the data folder needs it"
+        );
+    }
+    Ok(Arc::new(keys))
+}
+
+/// Returns a function that seals all specs again.
+fn reseal(store: &Arc<SqliteStore>) -> Arc<dyn Fn() -> Result<usize, String> + Send + Sync> {
+    let store = Arc::clone(store);
+    Arc::new(move || store.reseal().map_err(|error| error.to_string()))
+}
+
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listen_error = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen_error)?;
@@ -266,7 +316,7 @@ fn prepare_access(
     address: SocketAddr,
     clock: &Arc<dyn Clock>,
 ) -> Result<FirstToken, StartError> {
-    let local_token = (config.auth == Auth::Tokens).then(|| callers.local_token.expose().clone());
+    let local_token = (config.auth == Auth::Tokens).then(|| callers.local_token.clone());
     folder.write_local(&LocalServer {
         address: reachable_address(address),
         token: local_token,

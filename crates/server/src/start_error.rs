@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use easel_access::TokensError;
+use easel_keys::KeyStoreError;
 use easel_log::ReadError;
 use easel_log_sqlite::OpenLogError;
-use easel_subscriptions::{ChangeError, StateStoreError};
+use easel_subscriptions::{ChangeError, OpenStoreError, StateStoreError};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
 
@@ -35,15 +37,26 @@ pub enum StartError {
     /// The quarantine cannot be read.
     #[error("read the quarantine")]
     Quarantine(#[from] ReadError),
+    /// The first token cannot be written.
+    #[error("write the first token to {}; to choose the token, set EASEL_AUTH__FIRST_TOKEN", .path.display())]
+    FirstToken {
+        /// The file.
+        path: PathBuf,
+        /// The error of the file system.
+        source: io::Error,
+    },
     /// The tokens cannot be read.
     #[error("prepare the tokens")]
     Tokens(#[from] TokensError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyStoreError),
+    /// The file of the subscriptions cannot be opened.
+    #[error(transparent)]
+    OpenStore(#[from] OpenStoreError),
     /// The subscriptions cannot be read.
     #[error(transparent)]
     Store(#[from] StateStoreError),
-    /// The file of the subscriptions was rejected.
-    #[error(transparent)]
-    StoreFile(#[from] easel_sqlite::OpenError),
     /// The drift findings cannot be read.
     #[error(transparent)]
     Drift(#[from] easel_drift::DriftStoreError),
@@ -59,12 +72,17 @@ impl StartError {
     /// Returns whether other settings can fix the error.
     pub const fn is_configuration(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Listen { .. } | Self::Folder(_) | Self::Declare(_) => true,
+            Self::Config(_)
+            | Self::Listen { .. }
+            | Self::Folder(_)
+            | Self::Declare(_)
+            | Self::Keys(_)
+            | Self::FirstToken { .. } => true,
             Self::Log(_)
             | Self::Quarantine(_)
             | Self::Tokens(_)
             | Self::Store(_)
-            | Self::StoreFile(_)
+            | Self::OpenStore(_)
             | Self::Drift(_)
             | Self::Metrics(_) => false,
         }

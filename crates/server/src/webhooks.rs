@@ -1,42 +1,93 @@
-//! Creates the sinks of subscriptions. They share a client that can be replaced while they run.
+//! Creates the webhooks of subscriptions.
 //!
-//! If the file of certificate authorities changes, a new client is created, and every new attempt
-//! uses it. Running attempts finish with the old client.
+//! A new client replaces the old one when the certificate authorities change. Each new attempt uses it.
+//! Running attempts finish with the old client.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use easel_deliver::MakeSink;
+use easel_keys::Keys;
+use easel_log::{Clock, SystemClock};
 use easel_sinks::{
-    Batch, Endpoint, Item, Outcome, Sink, SinkLimits, Webhook, WebhookClient, WebhookSettings,
+    Batch, Item, JwtSigner, Outcome, RequestSigner, SendError, Sink, SinkLimits, Webhook,
+    describe_metrics,
 };
-use easel_subscriptions::{SinkSpec, Spec};
+use easel_subscriptions::{GuardState, Spec, SpecCheck};
+
+use tokio::net::lookup_host;
+use tokio::time::timeout;
 
 use crate::test_delivery::MakeWebhook;
+use crate::webhook_clients::WebhookClients;
+use crate::webhook_parts::{SigningParts, WebhookParts};
 
-/// The client of all webhooks. Clones share the client.
+/// The timeout of resolving a name.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The result of a check of an address.
+pub(crate) enum AddressCheck {
+    Allowed,
+    /// The guard refuses it, with a reason.
+    Refused(String),
+    /// The name does not resolve.
+    Unknown,
+}
+
+/// Creates the webhooks of subscriptions. Clones share the clients and keys.
 #[derive(Clone, Debug)]
-pub(crate) struct Webhooks(Arc<RwLock<WebhookClient>>);
+pub(crate) struct Webhooks(Arc<WebhookDeps>);
+
+/// What all webhooks share.
+#[derive(Debug)]
+struct WebhookDeps {
+    clients: RwLock<CurrentClients>,
+    keys: Arc<Keys>,
+    /// The claim `iss` of signed events.
+    issuer: Arc<str>,
+}
+
+#[derive(Debug)]
+struct CurrentClients {
+    /// Counts the replacements.
+    number: u64,
+    clients: WebhookClients,
+}
 
 impl Webhooks {
-    /// Creates webhooks that use `client`.
-    pub(crate) fn new(client: WebhookClient) -> Self {
-        Self(Arc::new(RwLock::new(client)))
+    /// Creates webhooks that use `clients`, and sign with `keys`.
+    pub(crate) fn new(clients: WebhookClients, keys: Arc<Keys>, issuer: &str) -> Self {
+        describe_metrics();
+        Self(Arc::new(WebhookDeps {
+            clients: RwLock::new(CurrentClients { number: 0, clients }),
+            keys,
+            issuer: issuer.into(),
+        }))
     }
 
-    /// Makes every new attempt use `client`.
-    pub(crate) fn replace(&self, client: WebhookClient) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = client;
+    /// Makes every new attempt use `clients`.
+    pub(crate) fn replace(&self, clients: WebhookClients) {
+        let mut current = self
+            .0
+            .clients
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        current.number += 1;
+        current.clients = clients;
     }
 
     /// Returns a function that creates the sink of a subscription.
     pub(crate) fn make_sink(&self) -> MakeSink {
         let webhooks = self.clone();
-        Box::new(move |spec: &Spec| {
+        Box::new(move |subscription| {
+            let parts = WebhookParts::from_spec(&subscription.spec)?;
             Ok(Arc::new(ReplaceableWebhook {
+                signer: webhooks.signer(&parts)?,
                 webhooks: webhooks.clone(),
-                endpoint: endpoint(spec)?,
-                settings: settings(spec),
+                guard: subscription.guard,
+                parts,
+                latest: Mutex::new(None),
             }) as Arc<dyn Sink>)
         })
     }
@@ -45,14 +96,102 @@ impl Webhooks {
     pub(crate) fn make_webhook(&self) -> MakeWebhook {
         let webhooks = self.clone();
         Arc::new(move |spec: &Spec| {
-            let endpoint = endpoint(spec)?;
-            Ok(Webhook::new(webhooks.client(), endpoint, settings(spec)))
+            let parts = WebhookParts::from_spec(spec)?;
+            let signer = webhooks.signer(&parts)?;
+            webhooks.webhook(&parts, signer, GuardState::Enforced)
         })
     }
 
-    fn client(&self) -> WebhookClient {
-        let client = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        client.clone()
+    /// Returns the number of the current clients, and a webhook that uses them.
+    fn webhook(
+        &self,
+        parts: &WebhookParts,
+        signer: Option<RequestSigner>,
+        guard: GuardState,
+    ) -> Result<Webhook, String> {
+        let client = self.clients().get(guard).clone();
+        let client = match &parts.client_identity {
+            None => client,
+            Some(identity) => client
+                .with_identity(identity)
+                .map_err(|error| error.to_string())?,
+        };
+        let webhook = Webhook::new(client, parts.endpoint.clone(), parts.settings);
+        Ok(webhook
+            .with_signer(signer)
+            .with_headers(parts.custom_headers.clone()))
+    }
+
+    /// Returns the signer of a webhook. Generates a key for the first webhook with an algorithm.
+    fn signer(&self, parts: &WebhookParts) -> Result<Option<RequestSigner>, String> {
+        Ok(match &parts.signing {
+            None => None,
+            Some(SigningParts::Standard(secrets)) => {
+                Some(RequestSigner::Standard(Arc::clone(secrets)))
+            }
+            Some(SigningParts::Jwt(algorithm)) => {
+                let ensured = self.0.keys.ensure(*algorithm, SystemClock.now());
+                ensured.map_err(|error| error.to_string())?;
+                Some(RequestSigner::Jwt(JwtSigner {
+                    keys: self.0.keys.signing(),
+                    algorithm: *algorithm,
+                    issuer: Arc::clone(&self.0.issuer),
+                }))
+            }
+        })
+    }
+
+    /// Checks the address of a subscription that is older than the guard.
+    pub(crate) async fn resolve(&self, spec: &Spec) -> AddressCheck {
+        if let Err(reason) = self.check_resolved(spec).await {
+            return AddressCheck::Refused(reason);
+        }
+        let host = match WebhookParts::from_spec(spec) {
+            Ok(parts) => parts.endpoint.host().to_owned(),
+            Err(reason) => return AddressCheck::Refused(reason),
+        };
+        match timeout(RESOLVE_TIMEOUT, lookup_host(host)).await {
+            Ok(Ok(_addresses)) => AddressCheck::Allowed,
+            Ok(Err(_)) | Err(_) => AddressCheck::Unknown,
+        }
+    }
+
+    fn clients(&self) -> WebhookClients {
+        let current = self
+            .0
+            .clients
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        current.clients.clone()
+    }
+
+    fn clients_number(&self) -> u64 {
+        let current = self
+            .0
+            .clients
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        current.number
+    }
+}
+
+#[async_trait]
+impl SpecCheck for Webhooks {
+    fn check(&self, spec: &Spec) -> Result<(), String> {
+        WebhookParts::from_spec(spec).map(drop)
+    }
+
+    fn check_address(&self, spec: &Spec) -> Result<(), String> {
+        let endpoint = WebhookParts::from_spec(spec)?.endpoint;
+        let checked = self.clients().guard().check_endpoint(&endpoint);
+        checked.map_err(|refused| format!("webhook.url: {refused}"))
+    }
+
+    async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
+        let endpoint = WebhookParts::from_spec(spec)?.endpoint;
+        let clients = self.clients();
+        let checked = clients.get(GuardState::Enforced).check(&endpoint).await;
+        checked.map_err(|refused| format!("webhook.url: {refused}"))
     }
 }
 
@@ -60,24 +199,38 @@ impl Webhooks {
 #[derive(Debug)]
 struct ReplaceableWebhook {
     webhooks: Webhooks,
-    endpoint: Endpoint,
-    settings: WebhookSettings,
+    guard: GuardState,
+    parts: WebhookParts,
+    signer: Option<RequestSigner>,
+    /// The latest webhook, and the number of its clients.
+    latest: Mutex<Option<(u64, Webhook)>>,
 }
 
 impl ReplaceableWebhook {
-    fn webhook(&self) -> Webhook {
-        Webhook::new(self.webhooks.client(), self.endpoint.clone(), self.settings)
+    /// Returns a webhook that uses the current client.
+    fn webhook(&self) -> Result<Webhook, SendError> {
+        let number = self.webhooks.clients_number();
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, webhook)) = latest.as_ref().filter(|(latest, _)| *latest == number) {
+            return Ok(webhook.clone());
+        }
+        let webhook = self
+            .webhooks
+            .webhook(&self.parts, self.signer.clone(), self.guard)
+            .map_err(|reason| SendError::NotSent { reason })?;
+        *latest = Some((number, webhook.clone()));
+        Ok(webhook)
     }
 }
 
 #[async_trait]
 impl Sink for ReplaceableWebhook {
     fn limits(&self) -> SinkLimits {
-        self.settings.limits()
+        self.parts.settings.limits()
     }
 
     fn host(&self) -> Option<&str> {
-        Some(self.endpoint.host())
+        Some(self.parts.endpoint.host())
     }
 
     fn can_join_batch(&self, items: &[Arc<Item>], item: &Item) -> bool {
@@ -85,22 +238,9 @@ impl Sink for ReplaceableWebhook {
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
-        self.webhook().send(batch).await
+        match self.webhook() {
+            Ok(webhook) => webhook.send(batch).await,
+            Err(error) => Outcome::all(Err(error)),
+        }
     }
-}
-
-/// Returns the settings of a subscription's webhook.
-fn settings(spec: &Spec) -> WebhookSettings {
-    let SinkSpec::Webhook(webhook) = &spec.sink;
-    WebhookSettings {
-        timeout: webhook.timeout,
-        max_items: webhook.batch.get(),
-        max_in_flight: spec.in_flight.get(),
-    }
-}
-
-/// Returns the endpoint of a subscription, or the fault of its URL.
-pub(crate) fn endpoint(spec: &Spec) -> Result<Endpoint, String> {
-    let SinkSpec::Webhook(webhook) = &spec.sink;
-    Endpoint::parse(webhook.url.expose()).map_err(|error| error.to_string())
 }

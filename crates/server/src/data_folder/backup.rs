@@ -13,11 +13,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use easel_keys::{KeyStoreError, stored_data_keys};
 use easel_sqlite::{CopySource, Identity, Mark, OpenError, SIDE_FILES, copy, mark, side_file};
+use easel_subscriptions::{StoredCursorsError, sealing_keys};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
-use super::files::FILES;
+use super::files::{FILES, KEYS, STATE};
 use super::findings::Findings;
 use super::manifest::{Manifest, ManifestError, sync_folder};
 use super::{DataFolder, FolderError, LOCK};
@@ -68,6 +70,18 @@ pub enum CopyError {
         /// The folder.
         path: PathBuf,
     },
+    /// The master key was rotated during the copy.
+    #[error("copy {}: the master key was rotated meanwhile; run the command again", .path.display())]
+    KeysRotated {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The copied keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] KeyStoreError),
+    /// The copied subscriptions cannot be read.
+    #[error(transparent)]
+    Subscriptions(#[from] StoredCursorsError),
     /// A data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -121,6 +135,7 @@ pub fn backup(
     if !faults.is_empty() {
         return Err(FolderError::faulty(data, faults).into());
     }
+    check_data_keys(&temporary.path, data)?;
     let head = findings.log_head().unwrap_or(0);
     let generation = std::cmp::max(findings.generation(), manifest.generation);
     finish_copy(&temporary.path, manifest.identity, generation, head)?;
@@ -174,6 +189,19 @@ pub fn restore(
             Err(error)
         }
     }
+}
+
+/// Rejects a copy whose specs need a data key that the copied keys do not have. A rotation of the master
+/// key between the copies of the two files causes this.
+fn check_data_keys(copy: &Path, data: &Path) -> Result<(), CopyError> {
+    let copied = stored_data_keys(&copy.join(KEYS))?;
+    let needed = sealing_keys(&copy.join(STATE))?;
+    if copied.is_empty() || needed.iter().all(|id| copied.contains(id)) {
+        return Ok(());
+    }
+    Err(CopyError::KeysRotated {
+        path: data.to_owned(),
+    })
 }
 
 fn read_manifest(path: &Path) -> Result<Manifest, CopyError> {

@@ -2,6 +2,7 @@
 
 use easel_access::ACCESS_LAYOUT;
 use easel_drift::DRIFT_LAYOUT;
+use easel_keys::KEYS_LAYOUT;
 use easel_log::LogName;
 use easel_log_sqlite::SqliteLog;
 use easel_sqlite::Layout;
@@ -12,6 +13,7 @@ pub(crate) const QUARANTINE: &str = "quarantine.db";
 pub(crate) const STATE: &str = "state.db";
 pub(crate) const DRIFT: &str = "drift.db";
 pub(crate) const ACCESS: &str = "access.db";
+pub(crate) const KEYS: &str = "keys.db";
 
 /// A data file and its layout.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ pub(crate) struct FolderFile {
 }
 
 /// All data files. The log comes last, so that in a copy no file is ahead of the log.
-pub(crate) static FILES: [FolderFile; 5] = [
+pub(crate) static FILES: [FolderFile; 6] = [
     FolderFile {
         name: QUARANTINE,
         layout: SqliteLog::layout(LogName::Quarantine),
@@ -29,6 +31,10 @@ pub(crate) static FILES: [FolderFile; 5] = [
     FolderFile {
         name: ACCESS,
         layout: &ACCESS_LAYOUT,
+    },
+    FolderFile {
+        name: KEYS,
+        layout: &KEYS_LAYOUT,
     },
     FolderFile {
         name: STATE,

@@ -8,8 +8,9 @@ mod place;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use easel_keys::Sealer;
 use easel_log::{Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog, SystemClock};
 use easel_log_sqlite::SqliteLog;
 use easel_subscriptions::{SqliteStore, Subscriptions};
@@ -80,12 +81,15 @@ fn record() -> NewRecord {
     NewRecord::new(random.parse::<Uuid>().unwrap(), "grade_change", "{}")
 }
 
+/// The sealer of all folders in these tests.
+static SEALER: LazyLock<Arc<Sealer>> = LazyLock::new(|| Arc::new(Sealer::ephemeral().unwrap()));
+
 async fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> {
     let opened = Subscriptions::open(
-        Arc::new(SqliteStore::open(path).unwrap()),
+        Arc::new(SqliteStore::open(path, Arc::clone(&SEALER)).unwrap()),
         Arc::clone(log),
         Arc::new(SystemClock),
-        Box::new(|_| Ok(())),
+        Arc::new(()),
         Arc::new(easel_catalog::Catalog::built_in()),
     );
     Arc::new(opened.await.unwrap())

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_access::Refusals;
-use easel_log::{Log, LogName, Retention};
+use easel_keys::{Keys, SigningAlgorithm};
+use easel_log::{Clock, Log, LogName, Retention, run_blocking};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Server;
 use crate::retention;
 
+/// The interval of the checks whether a signing key is due for a rotation.
+const KEY_CHECK: Duration = Duration::from_mins(1);
 /// The interval of the upkeep of the metrics recorder.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,8 @@ impl Server {
             metrics,
             refusals,
             connections,
+            keys,
+            guard_report,
             stopping,
             ..
         } = self;
@@ -77,6 +82,8 @@ impl Server {
                 ),
                 upkeep(metrics, refusals),
                 vitals.measure(),
+                rotate_signing_keys(&keys, &*clock),
+                guard_report.run(),
                 deadline,
             )
             .0
@@ -108,6 +115,23 @@ impl Server {
             warn!(%error, "local.json could not be removed");
         }
         info!("stopped");
+    }
+}
+
+/// Generates the signing keys at the first start, and rotates them when they are due.
+async fn rotate_signing_keys(keys: &Arc<Keys>, clock: &dyn Clock) -> Infallible {
+    let mut tick = interval(KEY_CHECK);
+    loop {
+        tick.tick().await;
+        let (keys, now) = (Arc::clone(keys), clock.now());
+        let rotate = move || {
+            keys.ensure(SigningAlgorithm::Rs256, now)?;
+            keys.rotate_due(now)
+        };
+        if let Err(error) = run_blocking(rotate).await {
+            let error: &dyn std::error::Error = &error;
+            error!(error, "signing keys not rotated");
+        }
     }
 }
 

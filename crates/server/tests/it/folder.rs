@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use easel_server::{Auth, Config, Repair, Server, StartError};
+use easel_server::{Auth, Config, Deliveries, Repair, Server, StartError};
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;
+use serde_json::Value;
 
 use crate::test_server::{TestServer, config};
 
@@ -17,6 +18,10 @@ const FIRST: &str = "folder-v1";
 /// A folder with files of format 2 and a manifest, with forty events. `all` has got all events,
 /// `grades` the ten that it wants, and `past` twelve before it was paused.
 const SECOND: &str = "folder-v2";
+
+/// A folder of state format 4, without events. `grades` sends to 10.1.2.3, and the paused `public` to a
+/// public address.
+const BEFORE_THE_GUARD: &str = "folder-v4";
 
 fn old_folder(name: &str) -> tempfile::TempDir {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
@@ -184,5 +189,71 @@ async fn undelivered_events_that_retention_drops_are_counted() {
     };
     let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
     assert!(gone.is_ok(), "{}", test_server.balance("all").await);
+    test_server.close().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_names_the_subscriptions_that_the_guard_would_stop_and_stops_none() {
+    let folder = old_folder(BEFORE_THE_GUARD);
+    // Nothing is sent, because the address of `grades` is not on this machine.
+    let paused = Config {
+        deliveries: Deliveries::Paused,
+        ..config(folder.path())
+    };
+    let test_server = TestServer::open(paused).await;
+    let guard = async |name: &str| {
+        let shown = test_server.get(&format!("/v1/subscriptions/{name}")).await;
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        shown["address_guard"].as_str().unwrap().to_owned()
+    };
+    // The guard allows the address of `public`, so it applies without an operator.
+    while guard("public").await != "enforced" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(guard("grades").await, "reported");
+    let status = test_server.get("/v1/status").await;
+    let detail = "older than the guard of addresses, which does not apply yet: grades";
+    assert!(status.contains(detail), "{status}");
+    let send = async |method: &str, path: &str, body: &'static str| {
+        let request = test_server.request(method, path);
+        let request = request.header("content-type", "application/json");
+        let (status, answer) = test_server.send(request, body).await;
+        (status, String::from_utf8(answer.to_vec()).unwrap())
+    };
+    let subscription = "/v1/subscriptions/grades";
+    let (changed, answer) = send("PATCH", subscription, r#"{"in_flight":2}"#).await;
+    assert_eq!(changed, StatusCode::OK, "{answer}");
+    assert_eq!(guard("grades").await, "reported");
+    let (refused, answer) = send(
+        "PATCH",
+        subscription,
+        r#"{"webhook":{"url":"http://10.1.2.4/"}}"#,
+    )
+    .await;
+    assert_eq!(refused, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+    assert!(
+        answer.contains("the setting webhook.allow can allow it"),
+        "{answer}"
+    );
+
+    let path = "/v1/subscriptions/grades/enforce-guard";
+    let (enforced, answer) = send("POST", path, "").await;
+    assert_eq!(enforced, StatusCode::OK, "{answer}");
+    assert_eq!(guard("grades").await, "enforced");
+    // Now the guard stops it: nothing is dialled, and the reason is shown.
+    let (accepted, _) = test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
+    assert_eq!(accepted, StatusCode::ACCEPTED);
+    send("POST", "/v1/deliveries/resume", "").await;
+    let attempts = "/v1/subscriptions/grades/attempts";
+    let attempted = loop {
+        let page = test_server.get(attempts).await;
+        if page.contains("outcome") {
+            break page;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(attempted.contains(r#""outcome":"not_sent""#), "{attempted}");
     test_server.close().await;
 }

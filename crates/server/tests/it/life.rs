@@ -39,7 +39,7 @@ async fn the_first_token_is_shown_only_at_the_first_start_and_is_required() {
     assert_eq!(ask("easel_wrong").await, StatusCode::UNAUTHORIZED);
     let local = LocalServer::read(folder.path()).unwrap();
     assert_eq!(local.address, test_server.address);
-    assert_eq!(ask(&local.token.unwrap()).await, StatusCode::OK);
+    assert_eq!(ask(local.token.unwrap().expose()).await, StatusCode::OK);
     test_server.close().await;
     assert!(LocalServer::read(folder.path()).is_err());
 }
@@ -89,7 +89,7 @@ async fn invalid_declared_subscriptions_are_rejected_at_start() {
     let bad = refused(r#"[{"name":"bad","webhook":{"url":"gopher://x/"}}]"#).await;
     assert_eq!(
         bad,
-        "subscription bad: failed to parse the URL: its scheme must be http or https"
+        "subscription bad: webhook.url: failed to parse the URL: its scheme must be http or https"
     );
     let one = r#"{"name":"one","webhook":{"url":"http://x/"}}"#;
     let taken = refused(&format!("[{one},{one}]")).await;

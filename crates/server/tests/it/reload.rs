@@ -233,8 +233,8 @@ async fn a_preset_first_token_is_accepted_and_not_shown() {
     let request = request.header("authorization", format!("Bearer {token}"));
     assert_eq!(test_server.send(request, "").await.0, StatusCode::OK);
     assert_ne!(
-        LocalServer::read(folder.path()).unwrap().token.as_deref(),
-        Some(token)
+        LocalServer::read(folder.path()).unwrap().token,
+        Some(Secret::new(token.to_owned()))
     );
     test_server.close().await;
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use bytes::Bytes;
-use easel_server::{Auth, Config, Server, Term};
+use easel_keys::Secret;
+use easel_server::{Auth, Config, KeysConfig, Server, Term};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
@@ -28,6 +29,11 @@ pub(crate) fn config(data: &Path) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         data: data.to_owned(),
         auth: Auth::None,
+        // Without a key, the server would write one beside the data folder.
+        keys: KeysConfig {
+            master_key: Some(Secret::new("A".repeat(43) + "=")),
+            ..KeysConfig::default()
+        },
         ..Config::default()
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use rusqlite::Connection;
+
+use super::super::files::KEYS;
 use super::*;
 use crate::data_folder::{CopyError, backup, copy_bytes, restore};
 
@@ -38,6 +41,24 @@ fn a_restored_backup_is_a_data_folder_with_its_own_identity() {
         error.contains("log.db belongs to another data folder"),
         "{error}"
     );
+}
+
+#[test]
+fn a_copy_whose_keys_do_not_open_its_subscriptions_is_no_backup() {
+    let root = tempfile::tempdir().unwrap();
+    let [data, copy] = ["data", "copy"].map(|name| root.path().join(name));
+    serve(&data);
+    // As if the keys were copied after a rotation, and the subscriptions before it.
+    let keys = Connection::open(data.join(KEYS)).unwrap();
+    let sql = "INSERT INTO data_keys (id, wrapped, created_at) VALUES (2, x'00', 0)";
+    keys.execute(sql, []).unwrap();
+    drop(keys);
+    let refused = backup(&data, &copy, &mut no_progress).unwrap_err();
+    assert!(
+        matches!(refused, CopyError::KeysRotated { .. }),
+        "{refused}"
+    );
+    assert!(!copy.exists());
 }
 
 #[test]

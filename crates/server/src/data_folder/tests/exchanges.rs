@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 
+use super::super::files::DRIFT;
 use super::*;
 
 /// The origin of a file.
@@ -99,7 +100,12 @@ fn belong_together(manifest: FileOrigin, files: &[FileOrigin]) -> bool {
             let are_old = files
                 .iter()
                 .all(|file| matches!(file, FileOrigin::Old | FileOrigin::Nowhere));
-            are_old && (log == FileOrigin::Old || files[2..4] == [FileOrigin::Nowhere; 2])
+            // These two files refer to the log.
+            let refers = |name: &str| [STATE, DRIFT].contains(&name);
+            let mut origins = FILES.iter().zip(files);
+            let needs_log =
+                origins.any(|(file, origin)| refers(file.name) && *origin != FileOrigin::Nowhere);
+            are_old && (log == FileOrigin::Old || !needs_log)
         }
         FileOrigin::Truncated => false,
     }

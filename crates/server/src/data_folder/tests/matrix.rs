@@ -157,7 +157,8 @@ fn a_file_of_a_newer_format_is_left_to_a_newer_version() {
 #[test]
 fn a_file_of_an_older_format_in_a_marked_folder_is_rejected() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1");
-    for file in &FILES {
+    let files = FILES.iter().filter(|file| fixture.join(file.name).exists());
+    for file in files {
         let case = case();
         let folder = case.folder.path();
         copy_file(&fixture, folder, file.name);
