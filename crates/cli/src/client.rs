@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
+use easel_keys::Secret;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -58,13 +59,8 @@ impl Client {
     }
 
     /// Creates a client for a server that requires no token.
-    pub(crate) fn without_token(url: &str) -> Result<Self, Failure> {
-        let url = url.parse().map_err(|error: String| anyhow!(error));
-        let contact = Contact {
-            url: url.or_exit(Code::Bug)?,
-            token: None,
-        };
-        Self::new(contact)
+    pub(crate) fn without_token(url: Url) -> Result<Self, Failure> {
+        Self::new(Contact { url, token: None })
     }
 
     /// Returns the server's address.
@@ -75,6 +71,25 @@ impl Client {
     /// Sends a GET request to `path`.
     pub(crate) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
         self.call(Method::GET, path, None).await
+    }
+
+    /// Sends a GET request to the address of this client, which need not be an Easel server. Reads at most
+    /// `max_bytes` of the answer.
+    pub(crate) async fn get_file(&self, max_bytes: usize) -> Result<Bytes, Failure> {
+        let url = &self.contact.url;
+        let response = self.send(self.request(Method::GET, "", None)?).await?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(Failure::new(
+                Code::Unavailable,
+                anyhow!("{url} answered {status}"),
+            ));
+        }
+        let body = Limited::new(response.into_body(), max_bytes).collect();
+        let body = tokio::time::timeout(TIMEOUT, body);
+        let body = body.await.or_exit(Code::Unavailable)?;
+        let body = body.map_err(|error| anyhow!("failed to read {url}: {error}"));
+        Ok(body.or_exit(Code::Unavailable)?.to_bytes())
     }
 
     /// Sends a POST request to `path`, with or without a body.
@@ -164,7 +179,10 @@ impl Client {
             .method(method)
             .uri(format!("{}{path}", self.contact.url));
         if let Some(token) = &self.contact.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+            let value = Secret::new(format!("Bearer {}", token.expose()));
+            let mut value = HeaderValue::from_str(value.expose()).or_exit(Code::Usage)?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
         }
         let body = match body {
             None => Bytes::new(),
@@ -264,10 +282,15 @@ struct ProblemJson {
 }
 
 /// The server's names of body members and query parameters, with the flags that set them.
-const FLAGS: [(&str, &str); 26] = [
+const FLAGS: [(&str, &str); 31] = [
     ("/webhook/url", "--webhook"),
     ("/webhook/timeout", "--timeout"),
     ("/webhook/batch", "--batch"),
+    ("/webhook/signing", "--sign"),
+    ("/webhook/authentication", "--bearer or --basic"),
+    ("/webhook/headers", "--header"),
+    ("/webhook/client_certificate", "--client-certificate"),
+    ("/masking", "--masking"),
     ("/events", "--event"),
     ("/conditions", "--condition"),
     ("/in_flight", "--in-flight"),

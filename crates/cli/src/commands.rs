@@ -13,6 +13,7 @@ mod deliveries;
 mod demo;
 mod drift;
 mod emit;
+mod keys;
 mod listen;
 mod quarantine;
 mod repair;
@@ -27,6 +28,7 @@ mod subscriptions;
 mod tail;
 mod tokens;
 mod translate;
+mod verify;
 
 use std::future::Future;
 
@@ -44,6 +46,7 @@ use deliveries::{PauseArgs, ResumeArgs};
 use demo::DemoArgs;
 use drift::DriftArgs;
 use emit::EmitArgs;
+use keys::KeysArgs;
 use listen::ListenArgs;
 use quarantine::QuarantineArgs;
 use repair::RepairArgs;
@@ -56,6 +59,7 @@ use subscriptions::SubscriptionsArgs;
 use tail::TailArgs;
 use tokens::TokensArgs;
 use translate::TranslateArgs;
+use verify::VerifyArgs;
 
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
@@ -82,6 +86,8 @@ pub(crate) enum Command {
     Changes(ChangesArgs),
     Drift(DriftArgs),
     Tokens(TokensArgs),
+    Keys(KeysArgs),
+    Verify(VerifyArgs),
     Quarantine(QuarantineArgs),
     Translate(TranslateArgs),
     Backup(BackupArgs),
@@ -118,6 +124,8 @@ pub(crate) fn run(
         Command::Check(args) => args.run(&global),
         Command::Demo(args) => args.run(&global),
         Command::Drift(args) => block_on(args.run(&global)),
+        Command::Keys(args) => block_on(args.run(&global)),
+        Command::Verify(args) => block_on(args.run(&global)),
         Command::Tokens(args) => block_on(args.run(&global)),
         Command::Quarantine(args) => block_on(args.run(&global)),
         Command::Translate(args) => args.run(&global),

@@ -36,7 +36,7 @@ impl Contact {
         }
         let data = Settings::load(args, &[])?.config.data;
         let local = LocalServer::read(&data).map_err(|error| not_running(&data, error))?;
-        let token = args.token.clone().or(local.token.map(Secret::new));
+        let token = args.token.clone().or(local.token);
         Ok(Self {
             url: Url::http(local.address),
             token,

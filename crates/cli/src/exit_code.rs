@@ -3,7 +3,7 @@
 //! | code | name | meaning |
 //! | ---: | --- | --- |
 //! | 0 | | success |
-//! | 1 | attention | `easel status` found something that needs an operator |
+//! | 1 | attention, not verified | `easel status` found something that needs an operator, or `easel verify` rejected a message |
 //! | 64 | usage | the command line is wrong |
 //! | 65 | bad input | the input is invalid, or the server rejected it |
 //! | 69 | unavailable | no server was reached, the server could not do the work, the server stopped before it had drained, or output could not be written |
@@ -32,6 +32,8 @@ pub(crate) enum Code {
     Bug,
     /// A setting, the data folder or the token is wrong.
     Configuration,
+    /// `easel verify` rejected a message.
+    NotVerified,
 }
 
 /// Why a command did not succeed.
@@ -85,6 +87,7 @@ impl Failure {
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
         Self::from(match code {
+            Code::NotVerified => 1,
             Code::Usage => 64,
             Code::BadInput => 65,
             Code::Unavailable => 69,

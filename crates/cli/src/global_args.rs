@@ -33,10 +33,11 @@ pub(crate) struct GlobalArgs {
     pub(crate) json: bool,
 }
 
+/// Parses a secret.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "clap requires a function that returns a `Result`"
 )]
-fn secret(text: &str) -> Result<Secret<String>, String> {
+pub(crate) fn secret(text: &str) -> Result<Secret<String>, String> {
     Ok(Secret::new(text.to_owned()))
 }

@@ -14,6 +14,7 @@ mod input;
 mod logging;
 mod output;
 mod progress;
+mod secret_arg;
 mod settings;
 mod signals;
 mod url;

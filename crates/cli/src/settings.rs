@@ -13,14 +13,18 @@ mod error;
 mod file;
 mod measure;
 mod origin;
+mod secret_source;
 pub(crate) mod setting;
 mod shape;
+mod text_list;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, Spec};
+use easel_keys::Secret;
+use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SinkSpec, Spec};
+use easel_sinks::{ClientError, Endpoint};
 
 use crate::global_args::GlobalArgs;
 
@@ -28,6 +32,8 @@ use crate::global_args::GlobalArgs;
 pub(crate) use environment::OPTION_VARIABLES;
 pub(crate) use error::{SettingsError, SettingsFaults, nearest};
 pub(crate) use origin::SettingOrigin;
+use secret_source::resolve_secrets;
+pub(crate) use secret_source::{read_secret, read_text_file};
 use setting::Setting;
 
 /// The settings file that is read if `--config` is not given and this file exists.
@@ -44,6 +50,8 @@ pub(crate) struct Settings {
     faults: Vec<SettingsError>,
     /// The settings with an invalid value. Their defaults are in use.
     rejected_keys: BTreeSet<&'static str>,
+    /// The indexes of the subscriptions whose secrets could not be read.
+    unresolved: BTreeSet<usize>,
 }
 
 /// One setting in use.
@@ -72,7 +80,8 @@ struct Layer {
 #[derive(Debug)]
 struct SettingValue {
     setting: &'static Setting,
-    text: String,
+    /// The text. `Err` has the kind of a value in the file that the setting cannot have.
+    text: Result<Secret<String>, &'static str>,
     origin: SettingOrigin,
 }
 
@@ -85,6 +94,7 @@ impl Default for Settings {
             item_origins: BTreeMap::new(),
             faults: Vec::new(),
             rejected_keys: BTreeSet::new(),
+            unresolved: BTreeSet::new(),
         }
     }
 }
@@ -113,6 +123,7 @@ impl Settings {
     ) -> Result<(Self, Prepared), SettingsFaults> {
         let mut settings = Self::read(args, flags);
         adjust(&mut settings.config);
+        settings.resolve_secrets();
         let mut faults = std::mem::take(&mut settings.faults);
         faults.extend(other_faults);
         match settings.config.clone().prepare() {
@@ -151,6 +162,25 @@ impl Settings {
         settings
     }
 
+    /// Reads the secrets of subscriptions that are outside the file. Only a server needs them, and only its
+    /// environment must have them.
+    fn resolve_secrets(&mut self) {
+        for (index, spec) in self.config.subscriptions.iter_mut().enumerate() {
+            let Err(faults) = resolve_secrets(spec) else {
+                continue;
+            };
+            self.unresolved.insert(index);
+            let origins = self.item_origins.get(setting::SUBSCRIPTIONS);
+            let origin = origins.and_then(|origins| origins.get(index));
+            let origin = origin.map_or("default".to_owned(), SettingOrigin::to_string);
+            self.faults
+                .extend(faults.into_iter().map(|fault| SettingsError::Refused {
+                    origin: origin.clone(),
+                    fault,
+                }));
+        }
+    }
+
     /// Converts an error to a fault with the place of the setting that must change.
     pub(crate) fn locate(&self, error: &ConfigError) -> SettingsError {
         let origin_of = |key: &str| self.origins.get(key).and_then(|all| all.first());
@@ -172,7 +202,7 @@ impl Settings {
                 item_origin(setting::CALIPER_ROLES, *index)
             }
             ConfigError::NameTaken { index, .. }
-            | ConfigError::Endpoint { index, .. }
+            | ConfigError::Webhook { index, .. }
             | ConfigError::Format { index, .. } => item_origin(setting::SUBSCRIPTIONS, *index),
             ConfigError::Catalog(CatalogFault::File { .. })
             | ConfigError::Triggers { place: Some(_), .. }
@@ -183,7 +213,12 @@ impl Settings {
             ConfigError::Catalog(_)
             | ConfigError::Triggers { place: None, .. }
             | ConfigError::Caliper { place: None, .. } => origin_of(setting::CATALOG_FOLDER),
+            ConfigError::Webhooks(ClientError::Proxy(_)) => origin_of(setting::PROXY),
             ConfigError::Webhooks(_) => origin_of(setting::CA_FILE),
+            ConfigError::Masking(_) => origin_of(setting::MASKING_NAMES),
+            ConfigError::MasterKey(_) => {
+                origin_of(setting::MASTER_KEY).or_else(|| origin_of(setting::PREVIOUS_MASTER_KEY))
+            }
         };
         SettingsError::Refused {
             origin: origin.map_or("default".to_owned(), SettingOrigin::to_string),
@@ -191,7 +226,8 @@ impl Settings {
         }
     }
 
-    /// Returns whether an error may only be the result of a default that stands in for an invalid value.
+    /// Returns whether an error may only be the result of a default that stands in for an invalid value, or of a
+    /// secret that could not be read.
     fn is_caused_by_rejected_value(&self, error: &ConfigError) -> bool {
         let keys: &[&str] = match error {
             ConfigError::OpenToOthers { .. } => &[setting::LISTEN, setting::AUTH],
@@ -199,6 +235,9 @@ impl Settings {
             ConfigError::Limits {
                 smaller, larger, ..
             } => &[smaller, larger],
+            ConfigError::Webhook { index, .. } | ConfigError::Format { index, .. } => {
+                return self.unresolved.contains(index);
+            }
             _ => &[],
         };
         keys.iter().any(|key| self.rejected_keys.contains(key))
@@ -238,14 +277,46 @@ impl Settings {
 
     /// Returns the settings that differ in `other` and that only a restart can change.
     pub(crate) fn changes_for_restart(&self, other: &Self) -> Vec<&'static str> {
-        let reloadable = [setting::CA_FILE, setting::FIRST_TOKEN];
+        let reloadable = [
+            setting::CA_FILE,
+            setting::ALLOW,
+            setting::PROXY,
+            setting::FIRST_TOKEN,
+        ];
         let scalars = setting::ALL.iter().filter(|setting| {
             !reloadable.contains(&setting.key)
                 && (setting.show)(&self.config) != (setting.show)(&other.config)
         });
         let roles = self.config.caliper.roles != other.config.caliper.roles;
         let roles = roles.then_some(setting::CALIPER_ROLES);
-        scalars.map(|setting| setting.key).chain(roles).collect()
+        // The shown value of a secret is the same for all secrets.
+        let is_other = |other: Option<&Secret<String>>, secret: Option<&Secret<String>>| {
+            other
+                .zip(secret)
+                .is_some_and(|(other, secret)| other != secret)
+        };
+        let (keys, other_keys) = (&self.config.keys, &other.config.keys);
+        let master_key = is_other(other_keys.master_key.as_ref(), keys.master_key.as_ref());
+        let master_key = master_key.then_some(setting::MASTER_KEY);
+        scalars
+            .map(|setting| setting.key)
+            .chain(master_key)
+            .chain(roles)
+            .collect()
+    }
+
+    /// Returns a warning for each declared subscription whose URL has an address that webhooks may not connect
+    /// to. The address of a name is not resolved.
+    pub(crate) fn refused_addresses(&self) -> Vec<String> {
+        let guard = self.config.webhook.guard(self.config.listen);
+        let subscriptions = self.config.subscriptions.iter();
+        let refusals = subscriptions.filter_map(|spec| {
+            let SinkSpec::Webhook(webhook) = &spec.sink;
+            let endpoint = Endpoint::parse(webhook.url.expose()).ok()?;
+            let refused = guard.check_endpoint(&endpoint).err()?;
+            Some(format!("subscription {}: {refused}", spec.name))
+        });
+        refusals.collect()
     }
 
     /// Returns whether `--data` was given. If so, other commands need the flag too.
@@ -275,10 +346,14 @@ impl Settings {
             origin,
         } in layer.values
         {
-            if (setting.set)(&mut self.config, &text).is_some() {
-                self.origins.insert(setting.key, vec![origin]);
-                continue;
-            }
+            let text = match text {
+                Ok(text) if (setting.set)(&mut self.config, text.expose()).is_some() => {
+                    self.origins.insert(setting.key, vec![origin]);
+                    continue;
+                }
+                Ok(text) => text,
+                Err(kind) => Secret::new(kind.to_owned()),
+            };
             self.rejected_keys.insert(setting.key);
             self.faults.push(SettingsError::BadValue {
                 origin,
@@ -345,7 +420,7 @@ impl Flag {
             .find(|setting| setting.key == self.key)?;
         Some(SettingValue {
             setting,
-            text: self.text.clone()?,
+            text: Ok(Secret::new(self.text.clone()?)),
             origin: SettingOrigin::Flag(self.name),
         })
     }

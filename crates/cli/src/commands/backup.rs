@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use easel_server::{Copied, CopyError, backup, copy_bytes};
+use easel_server::{Config, Copied, CopyError, backup, copy_bytes};
 use serde_json::json;
 
 use crate::exit_code::{Code, Failure};
@@ -15,6 +15,9 @@ const AFTER_HELP: &str = "\
 The server may run during the backup. The backup contains every event that was
 acknowledged before the backup started. If the folder has an earlier backup, the
 new backup replaces it, but only when the new one is complete.
+
+The secrets in the backup are encrypted with the master key, which is not in the
+backup. Keep a copy of the file with the master key in another place.
 
 Examples:
   easel backup /backup/easel
@@ -30,7 +33,7 @@ pub(crate) struct BackupArgs {
 
 impl BackupArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let data = Settings::load(global, &[])?.config.data;
+        let Config { data, keys, .. } = Settings::load(global, &[])?.config;
         let progress = Progress::of_bytes(Some(copy_bytes(&data)));
         let copied = backup(&data, &self.folder, &mut |bytes| {
             progress.add(usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -43,7 +46,20 @@ impl BackupArgs {
         } else {
             "created"
         };
-        print_copied(global, &copied, &format!("backup {folder} {result}"))
+        print_copied(global, &copied, &format!("backup {folder} {result}"))?;
+        if keys.master_key.is_none() {
+            let file = keys.master_key_path(&data);
+            let key = if file.exists() {
+                file.display().to_string()
+            } else {
+                "the key".to_owned()
+            };
+            output::notice(format_args!(
+                "the backup needs the master key, which it does not contain; keep a copy of {key} \
+                 in another place"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -80,7 +96,11 @@ pub(super) fn copy_failure(error: CopyError) -> Failure {
         | CopyError::Manifest { .. }
         | CopyError::InUse { .. }
         | CopyError::Folder(_) => Code::Configuration,
-        CopyError::File(_) | CopyError::Io { .. } => Code::Unavailable,
+        CopyError::File(_)
+        | CopyError::Io { .. }
+        | CopyError::KeysRotated { .. }
+        | CopyError::Keys(_)
+        | CopyError::Subscriptions(_) => Code::Unavailable,
     };
     Failure::new(
         code,

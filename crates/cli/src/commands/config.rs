@@ -50,6 +50,9 @@ impl ConfigArgs {
 fn check(server: &ServerArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let faults = server.logging().faults;
     let (settings, _prepared) = server.prepare(global, faults, |_config| ())?;
+    for warning in settings.refused_addresses() {
+        output::notice(format_args!("warning: {warning}"));
+    }
     let effective = settings.effective();
     if global.json {
         let settings = effective.iter().map(|EffectiveSetting { key, value, origin }| {

@@ -23,6 +23,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::signals::Signals;
+use crate::url::Url;
 use receiver::{ArrivalReport, DemoReceiver, UNRELIABLE};
 
 const ABOUT: &str = "\
@@ -92,7 +93,8 @@ impl DemoArgs {
         let folder = folder
             .context("failed to create a folder")
             .or_exit(Code::Unavailable)?;
-        let config = config(folder.path(), receiver.address)?;
+        // The file with the master key is beside the data folder.
+        let config = config(&folder.path().join("data"), receiver.address)?;
         let server = Server::start(config).await.map_err(start_failure)?;
         let address = server.address();
         output::notice(format_args!(
@@ -107,7 +109,7 @@ impl DemoArgs {
             self.students,
             receiver.address,
         ));
-        let client = Client::without_token(&format!("http://{address}"))?;
+        let client = Client::without_token(Url::http(address))?;
         let stop = CancellationToken::new();
         let arrivals = receiver.arrivals();
         let mut tasks = JoinSet::new();

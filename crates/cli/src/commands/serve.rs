@@ -23,10 +23,10 @@ SIGTERM or Ctrl-C stops the server. First the server finishes running requests
 and deliveries, for at most the time of the setting `drain`. A second signal
 stops the server immediately. In both cases no acknowledged event is lost.
 
-SIGHUP reloads the settings. Only these change without a restart: key pairs,
-`webhook.ca_file`, and subscriptions that the settings file declares. The server
-logs which other settings need a restart. `easel config check` lists all
-settings.
+SIGHUP reloads the settings. Only these change without a restart: key pairs of
+the Kinesis door, `webhook.ca_file`, `webhook.allow`, `webhook.proxy`, and
+subscriptions that the settings file declares. The server logs which other
+settings need a restart. `easel config check` lists all settings.
 
 Examples:
   easel serve
@@ -91,7 +91,7 @@ impl ServeArgs {
                 () = &mut run => return Ok(()),
                 signal = signals.next() => match signal {
                     SignalRequest::Stop => break,
-                    SignalRequest::Hangup => reload.run(&self.server, global).await,
+                    SignalRequest::Hangup => Box::pin(reload.run(&self.server, global)).await,
                 },
             }
         }

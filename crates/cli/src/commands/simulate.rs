@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog;
 use crate::client::{self, Client, KeyPair};
 use crate::exit_code::{Code, Failure, OrExit};
-use crate::global_args::GlobalArgs;
+use crate::global_args::{GlobalArgs, secret};
 use crate::output;
 use crate::progress::Progress;
 use crate::settings::{Settings, SettingsFaults};
@@ -89,9 +89,10 @@ pub(crate) struct SimulateArgs {
         long,
         value_name = "SECRET",
         env = "AWS_SECRET_ACCESS_KEY",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = secret
     )]
-    secret_access_key: Option<String>,
+    secret_access_key: Option<Secret<String>>,
 }
 
 /// Where events are sent.
@@ -286,7 +287,7 @@ impl Sender {
                     (None, None) => None,
                     (Some(id), Some(secret)) => Some(KeyPair {
                         access_key_id: id.clone(),
-                        secret_access_key: Secret::new(secret.clone()),
+                        secret_access_key: secret.clone(),
                     }),
                     (Some(_), None) | (None, Some(_)) => {
                         let error =

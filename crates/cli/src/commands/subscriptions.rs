@@ -2,6 +2,7 @@
 
 mod edit;
 mod fields;
+mod security;
 mod subscription_json;
 mod test;
 
@@ -17,6 +18,7 @@ use crate::output;
 use edit::EditArgs;
 use fields::FieldArgs;
 pub(super) use fields::{condition, conditions_json, object};
+use security::{SecurityArgs, show_new_secret};
 use subscription_json::SubscriptionJson;
 use test::TestArgs;
 
@@ -29,11 +31,25 @@ Examples:
       --condition course=10000000000301 --start earliest
   easel subscriptions add store --webhook https://store.example.edu/ \\
       --format caliper-strict
+  easel subscriptions add signed --webhook https://signed.example.edu/ \\
+      --sign jwt --header 'x-api-key: env:API_KEY'
   easel subscriptions test grades
   easel subscriptions edit grades --timeout 30s
   easel subscriptions edit grades --order key --retry 5s,1m,10m,1h
   easel subscriptions pause grades
   easel subscriptions resume grades --from now";
+
+const ADD_HELP: &str = "\
+A secret can be `env:NAME` (an environment variable), `file:PATH` or `-`
+(stdin). Other users of this machine can see the arguments of a command, so
+prefer these to the secret itself. The server never shows a secret again.
+
+Examples:
+  easel subscriptions add grades --webhook https://grades.example.edu/hook
+  easel subscriptions add signed --webhook https://signed.example.edu/ \\
+      --sign standard
+  easel subscriptions add private --webhook https://private.example.edu/ \\
+      --bearer file:/run/secrets/private";
 
 /// Manage subscriptions
 #[derive(Debug, clap::Args)]
@@ -46,6 +62,7 @@ pub(crate) struct SubscriptionsArgs {
 #[derive(Debug, Subcommand)]
 enum SubscriptionsCommand {
     /// Add a subscription
+    #[command(after_help = ADD_HELP)]
     Add(AddArgs),
     /// List all subscriptions
     List,
@@ -60,6 +77,9 @@ enum SubscriptionsCommand {
     Pause(NameArgs),
     /// Resume a subscription at its cursor or at a later position
     Resume(ResumeSubscriptionArgs),
+    /// Apply the guard of addresses to a subscription that is older than the guard. If the guard
+    /// refuses its address, the subscription goes on hold
+    EnforceGuard(NameArgs),
     /// Remove a subscription and its cursor
     Remove(NameArgs),
 }
@@ -88,6 +108,8 @@ struct AddArgs {
     webhook: String,
     #[command(flatten)]
     fields: FieldArgs,
+    #[command(flatten)]
+    security: SecurityArgs,
     /// Start position: now, earliest, a time, or an offset [default: now]
     #[arg(long)]
     start: Option<String>,
@@ -104,7 +126,10 @@ impl SubscriptionsArgs {
         let answer = match &self.command {
             SubscriptionsCommand::Add(args) => {
                 catalog::warn_of_unmatched(global, &client, &args.fields.events).await;
-                client.post("/v1/subscriptions", Some(&args.spec())).await?
+                let mut spec = args.spec();
+                let new_secret = args.security.add_to(&mut spec)?;
+                let answer = client.post("/v1/subscriptions", Some(&spec)).await?;
+                show_new_secret(answer, new_secret, global)?
             }
             SubscriptionsCommand::List => client.get("/v1/subscriptions").await?,
             SubscriptionsCommand::Show(args) => client.get(&args.path("")).await?,
@@ -120,6 +145,9 @@ impl SubscriptionsArgs {
                 client
                     .post(&args.named.path("/resume"), body.as_ref())
                     .await?
+            }
+            SubscriptionsCommand::EnforceGuard(args) => {
+                client.post(&args.path("/enforce-guard"), None).await?
             }
             SubscriptionsCommand::Remove(args) => {
                 client.remove(&args.path("")).await?;
@@ -150,6 +178,7 @@ impl SubscriptionsArgs {
             | SubscriptionsCommand::Edit(_)
             | SubscriptionsCommand::Pause(_)
             | SubscriptionsCommand::Resume(_)
+            | SubscriptionsCommand::EnforceGuard(_)
             | SubscriptionsCommand::Remove(_) => {
                 let SubscriptionJson { name, state, .. } = client::read(&answer)?;
                 output::notice(format_args!("{name} is {state}"));

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
+use easel_keys::Secret;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -65,7 +66,7 @@ struct TokenJson {
 #[derive(Deserialize)]
 struct CreatedJson {
     id: String,
-    token: String,
+    token: Secret<String>,
 }
 
 impl TokensArgs {
@@ -80,7 +81,7 @@ impl TokensArgs {
                 }
                 let CreatedJson { id, token } = client::read(&answer)?;
                 output::notice(format_args!("token {id}, shown only now:"));
-                output::line(token)
+                output::line(token.expose())
             }
             TokensCommand::List => {
                 let answer = client.get("/v1/tokens").await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Limits, admit_stored};
+use easel_catalog::{Limits, UrlMasker, admit_stored};
 use jiff::Timestamp;
 
 use crate::catalog;
@@ -68,16 +68,19 @@ struct Translated {
 struct Translation<'a> {
     args: &'a TranslateArgs,
     translator: Translator,
+    masker: UrlMasker,
     dialect: Dialect,
 }
 
 impl TranslateArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let options = Settings::load(global, &[])?.config.caliper.options();
+        let config = Settings::load(global, &[])?.config;
+        let options = config.caliper.options();
         let catalog = Arc::new(catalog::load(global)?);
         let work = Translation {
             args: &self,
             translator: Translator::new(catalog, options).or_exit(Code::Configuration)?,
+            masker: UrlMasker::with_names(config.masking.names).or_exit(Code::Configuration)?,
             dialect: match self.to {
                 TargetFormat::Caliper => Dialect::Compatible,
                 TargetFormat::CaliperStrict => Dialect::Strict,
@@ -130,9 +133,10 @@ impl Translation<'_> {
             return;
         }
         let (event_type, dialect) = (&event.event_type, self.dialect);
+        let masked = self.masker.mask(&event.bytes);
         match self
             .translator
-            .translate(event_type, &event.bytes, event.id, dialect)
+            .translate(event_type, &masked, event.id, dialect)
         {
             Ok(caliper) => {
                 translated.count += 1;

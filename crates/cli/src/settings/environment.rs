@@ -1,7 +1,8 @@
 //! Settings from `EASEL_*` variables.
 //!
 //! The name of a variable is the setting's key in capitals, with two underscores for each dot. Two more
-//! variables set a key pair of the Kinesis door, so that its secret need not be in a file.
+//! variables set a key pair of the Kinesis door, so that its secret need not be in a file. The values are
+//! secrets here, because some of them are.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -36,7 +37,7 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
             continue;
         };
         match value.into_string() {
-            Ok(value) => drop(easel_variables.insert(name.to_owned(), value)),
+            Ok(value) => drop(easel_variables.insert(name.to_owned(), Secret::new(value))),
             Err(_not_utf_8) => layer.faults.push(SettingsError::NotText {
                 name: name.to_owned(),
             }),
@@ -62,8 +63,14 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
         {
             layer.values.push(SettingValue {
                 setting,
-                text,
+                text: Ok(text),
                 origin: SettingOrigin::Variable(name),
+            });
+        } else if let Some((key, advice)) = removed(&name) {
+            layer.faults.push(SettingsError::Removed {
+                origin: SettingOrigin::Variable(name),
+                key,
+                advice,
             });
         } else if !OPTION_VARIABLES.contains(&name.as_str()) && !is_service_link(&name) {
             layer.faults.push(unknown_variable(name));
@@ -81,10 +88,16 @@ pub(super) fn option_origin(flag: &'static str, variable: &str, value: &str) -> 
     }
 }
 
+/// Returns the setting of an earlier version that the variable sets, with the change that replaces it.
+fn removed(name: &str) -> Option<(&'static str, &'static str)> {
+    let mut removed = setting::REMOVED.into_iter();
+    removed.find(|(key, _)| setting::variable_of(key) == name)
+}
+
 /// Returns the key pair of the two variables, if they are set.
 fn key_pair(
-    id: Option<String>,
-    secret: Option<String>,
+    id: Option<Secret<String>>,
+    secret: Option<Secret<String>>,
 ) -> Result<Option<KinesisKey>, Vec<SettingsError>> {
     let half = |present, missing| Err(vec![SettingsError::HalfKeyPair { present, missing }]);
     let (id, secret) = match (id, secret) {
@@ -94,8 +107,8 @@ fn key_pair(
         (Some(id), Some(secret)) => (id, secret),
     };
     let checks = [
-        (ACCESS_KEY_ID, KinesisKey::check_id(&id)),
-        (SECRET_ACCESS_KEY, KinesisKey::check_secret(&secret)),
+        (ACCESS_KEY_ID, KinesisKey::check_id(id.expose())),
+        (SECRET_ACCESS_KEY, KinesisKey::check_secret(secret.expose())),
     ];
     let faults = checks.into_iter().filter_map(|(name, checked)| {
         let fault = format!("the value {}", checked.err()?);
@@ -105,8 +118,8 @@ fn key_pair(
     let faults: Vec<_> = faults.collect();
     if faults.is_empty() {
         Ok(Some(KinesisKey {
-            access_key_id: id,
-            secret_access_key: Secret::new(secret),
+            access_key_id: id.expose().clone(),
+            secret_access_key: secret,
         }))
     } else {
         Err(faults)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use easel_keys::Secret;
 use thiserror::Error;
 
 use super::origin::{FilePosition, SettingOrigin};
@@ -68,7 +69,17 @@ pub(crate) enum SettingsError {
         /// The setting.
         setting: &'static Setting,
         /// The value.
-        text: String,
+        text: Secret<String>,
+    },
+    /// A setting of an earlier version is set.
+    #[error("{origin}: {key} no longer exists: {advice}")]
+    Removed {
+        /// The origin of the value.
+        origin: SettingOrigin,
+        /// The key.
+        key: &'static str,
+        /// The change that replaces the setting.
+        advice: &'static str,
     },
     /// A server cannot start with these settings together.
     #[error("{origin}: {fault}")]
@@ -114,6 +125,7 @@ impl SettingsError {
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
             | Self::UnknownKey { .. }
+            | Self::Removed { .. }
             | Self::UnknownVariable { .. }
             | Self::NotText { .. }
             | Self::HalfKeyPair { .. }
@@ -145,11 +157,11 @@ impl From<SettingsFaults> for Failure {
 }
 
 /// Returns the part of the message with the invalid value; empty for a secret.
-fn not_value(setting: &Setting, text: &str) -> String {
+fn not_value(setting: &Setting, text: &Secret<String>) -> String {
     if setting.is_secret {
         String::new()
     } else {
-        format!(", not {text:?}")
+        format!(", not {:?}", text.expose())
     }
 }
 

@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::error::{SettingsError, nearest};
 use super::origin::{FilePosition, SettingOrigin};
 use super::shape::{CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueShape, kind_of};
-use super::{Layer, SettingValue, setting};
+use super::{Layer, SettingValue, setting, text_list};
 
 /// The key for `auth` in a file that has `auth` as a table, with `auth.first_token` beside it.
 const AUTH_MODE: &str = "auth.mode";
@@ -79,7 +79,7 @@ struct NestedTable<'a> {
 #[serde(deny_unknown_fields)]
 struct KeyToml {
     access_key_id: String,
-    secret_access_key: String,
+    secret_access_key: Secret<String>,
 }
 
 #[derive(Deserialize)]
@@ -211,7 +211,7 @@ impl SettingsFile<'_> {
                 });
                 continue;
             };
-            self.check_value(&format!("{prefix}{key}"), &field.shape, value, faults);
+            self.check_value(&format!("{prefix}{key}"), field, value, faults);
         }
         // A misspelled key is not reported as missing too.
         let is_missing = |field: &&SettingKey| {
@@ -229,7 +229,7 @@ impl SettingsFile<'_> {
     fn check_value(
         &self,
         key: &str,
-        shape: &ValueShape,
+        field: &SettingKey,
         value: &Spanned<DeValue<'_>>,
         faults: &mut Vec<SettingsError>,
     ) {
@@ -237,7 +237,7 @@ impl SettingsFile<'_> {
         let mut fault = |place: FilePosition, fault: String| {
             faults.push(SettingsError::Malformed { place, fault });
         };
-        let result = match (shape, value.get_ref()) {
+        let result = match (&field.shape, value.get_ref()) {
             (
                 ValueShape::Text(check)
                 | ValueShape::TextOrNumber(check)
@@ -248,9 +248,14 @@ impl SettingsFile<'_> {
                 ValueShape::Number(check) | ValueShape::TextOrNumber(check),
                 DeValue::Integer(number),
             ) => check(&number.to_string()),
-            (ValueShape::Texts(_), DeValue::Array(items)) if items.is_empty() => Err(format!(
-                "`{key}` must not be an empty list; omit it to set no condition"
-            )),
+            (ValueShape::Texts(_), DeValue::Array(items)) if items.is_empty() => {
+                let advice = if field.required {
+                    ""
+                } else {
+                    "; omit it to set no condition"
+                };
+                Err(format!("`{key}` must not be an empty list{advice}"))
+            }
             (
                 ValueShape::Texts(check) | ValueShape::TextOrTexts { item: check, .. },
                 DeValue::Array(items),
@@ -274,7 +279,30 @@ impl SettingsFile<'_> {
                 }
                 return;
             }
-            (ValueShape::Table(fields), DeValue::Table(table)) => {
+            (ValueShape::TextTable(check), DeValue::Table(table)) => {
+                for (name, value) in table {
+                    let key = format!("{key}.{}", name.get_ref());
+                    let place = self.place(value.span().start);
+                    match value.get_ref() {
+                        DeValue::String(text) => {
+                            if let Err(error) = check(text) {
+                                fault(place, format!("`{key}`: {error}"));
+                            }
+                        }
+                        other => fault(
+                            place,
+                            format!("`{key}` must be a string, not {}", kind_of(other)),
+                        ),
+                    }
+                }
+                return;
+            }
+            (ValueShape::OneOf(fields), DeValue::Table(table)) if table.len() != 1 => {
+                let names = fields.iter().map(|field| format!("`{}`", field.name));
+                let names = names.collect::<Vec<_>>().join(" and ");
+                Err(format!("`{key}` must have exactly one of {names}"))
+            }
+            (ValueShape::Table(fields) | ValueShape::OneOf(fields), DeValue::Table(table)) => {
                 let nested = NestedTable {
                     prefix: format!("{key}."),
                     place,
@@ -312,10 +340,23 @@ fn setting_value(
         &key
     };
     if let Some(setting) = setting::ALL.iter().find(|setting| setting.key == name) {
+        let text = match value {
+            DeValue::Array(items) if setting::TEXT_LISTS.contains(&setting.key) => {
+                text_list::join(items)
+            }
+            value => text_of(value),
+        };
         return Ok(SettingValue {
             setting,
-            text: text_of(value),
+            text: text.map(Secret::new),
             origin,
+        });
+    }
+    if let Some((key, advice)) = setting::REMOVED.into_iter().find(|(key, _)| *key == name) {
+        return Err(SettingsError::Removed {
+            origin: SettingOrigin::File(place),
+            key,
+            advice,
         });
     }
     let lists = [
@@ -332,18 +373,16 @@ fn setting_value(
     })
 }
 
-/// Returns a value as the text that a variable would have. For an array or a table, returns a text that no
-/// setting accepts.
-fn text_of(value: &DeValue<'_>) -> String {
-    match value {
+/// Returns a value as the text that a variable would have. The error is the kind of an array or a table.
+fn text_of(value: &DeValue<'_>) -> Result<String, &'static str> {
+    Ok(match value {
         DeValue::String(text) => text.clone().into_owned(),
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(boolean) => boolean.to_string(),
         DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
+        DeValue::Array(_) | DeValue::Table(_) => return Err(kind_of(value)),
+    })
 }
 
 impl From<RoleToml> for Role {
@@ -360,7 +399,7 @@ impl From<KeyToml> for KinesisKey {
     fn from(toml: KeyToml) -> Self {
         Self {
             access_key_id: toml.access_key_id,
-            secret_access_key: Secret::new(toml.secret_access_key),
+            secret_access_key: toml.secret_access_key,
         }
     }
 }

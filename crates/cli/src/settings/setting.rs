@@ -7,10 +7,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use easel_keys::Secret;
-use easel_server::{Auth, Config, Nulls, Secrets, SubmissionRule, check_token};
+use easel_catalog::UrlMasker;
+use easel_keys::{MasterKey, Secret, SecretUrl};
+use easel_server::{Auth, Config, Nulls, SubmissionRule, check_token};
 
 use super::measure::{duration, show_duration, show_size, size};
+use super::text_list;
 
 /// The key of the data folder.
 pub(crate) const DATA: &str = "data";
@@ -22,6 +24,16 @@ pub(crate) const AUTH: &str = "auth";
 pub(crate) const FIRST_TOKEN: &str = "auth.first_token";
 /// The key of the file of certificate authorities.
 pub(crate) const CA_FILE: &str = "webhook.ca_file";
+/// The key of the networks that webhooks may connect to.
+pub(crate) const ALLOW: &str = "webhook.allow";
+/// The key of the proxy of webhooks.
+pub(crate) const PROXY: &str = "webhook.proxy";
+/// The key of the names of secret parameters.
+pub(crate) const MASKING_NAMES: &str = "masking.names";
+/// The key of the master key.
+pub(crate) const MASTER_KEY: &str = "keys.master_key";
+/// The key of the master key before the current one.
+pub(crate) const PREVIOUS_MASTER_KEY: &str = "keys.previous_master_key";
 /// The key of the folder with the operator's own event types.
 pub(crate) const CATALOG_FOLDER: &str = "catalog.folder";
 /// The list of key pairs of the Kinesis door.
@@ -30,6 +42,16 @@ pub(super) const KINESIS_KEYS: &str = "kinesis.keys";
 pub(super) const CALIPER_ROLES: &str = "caliper.roles";
 /// The list of subscriptions declared in the file.
 pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
+
+/// The settings that are a list of strings in the file.
+pub(super) const TEXT_LISTS: [&str; 2] = [ALLOW, MASKING_NAMES];
+
+/// The settings of earlier versions, each with the change that replaces it.
+pub(super) const REMOVED: [(&str, &str); 1] = [(
+    "caliper.secrets",
+    "secret values in URLs are masked in all formats; to send them, set `masking = \"off\"` in a \
+     subscription",
+)];
 
 /// One setting that is a single value.
 pub(crate) struct Setting {
@@ -48,8 +70,13 @@ pub(crate) struct Setting {
 impl Setting {
     /// Returns the environment variable of the setting: `log.max_age` is `EASEL_LOG__MAX_AGE`.
     pub(super) fn variable(&self) -> String {
-        format!("EASEL_{}", self.key.to_uppercase().replace('.', "__"))
+        variable_of(self.key)
     }
+}
+
+/// Returns the environment variable of the setting with this key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("EASEL_{}", key.to_uppercase().replace('.', "__"))
 }
 
 impl fmt::Debug for Setting {
@@ -58,9 +85,12 @@ impl fmt::Debug for Setting {
     }
 }
 
+const MASTER_KEY_TEXT: &str =
+    "32 bytes in base64, for example from `openssl rand -base64 32`, or \"off\"";
 const DURATION: &str = "a length of time such as \"30s\" or \"2h\"";
 const SIZE_OR_OFF: &str = "a size of at least 1MiB such as \"20GiB\", or \"off\"";
 const OFF: &str = "off";
+const MAX_ISSUER_CHARS: usize = 200;
 const MAX_DUPLICATE_WINDOW: usize = 100_000_000;
 const MIN_AGE: Duration = Duration::from_mins(1);
 /// The maximum of periods such as retention: ten years.
@@ -101,13 +131,7 @@ pub(crate) const ALL: &[Setting] = &[
         requirement: "32 to 256 letters, digits and - . _ ~ + /, at least 8 of them different, or \"off\"",
         set: |config, text| put_unless_off(&mut config.first_token, text, token),
         is_secret: true,
-        show: |config| {
-            let state = config
-                .first_token
-                .as_ref()
-                .map_or(OFF, |_secret| "set (hidden)");
-            state.to_owned()
-        },
+        show: |config| show_secret(config.first_token.as_ref()),
     },
     Setting {
         key: "drain",
@@ -115,6 +139,41 @@ pub(crate) const ALL: &[Setting] = &[
         set: |config, text| put(&mut config.drain, duration(text)),
         is_secret: false,
         show: |config| show_duration(config.drain),
+    },
+    Setting {
+        key: "keys.master_key_file",
+        requirement: "the path of a file, or \"off\" for the file beside the data folder",
+        set: |config, text| put_unless_off(&mut config.keys.master_key_file, text, not_blank),
+        is_secret: false,
+        show: |config| show_path(config.keys.master_key_file.as_deref()),
+    },
+    Setting {
+        key: MASTER_KEY,
+        requirement: MASTER_KEY_TEXT,
+        set: |config, text| put_unless_off(&mut config.keys.master_key, text, master_key),
+        is_secret: true,
+        show: |config| show_secret(config.keys.master_key.as_ref()),
+    },
+    Setting {
+        key: PREVIOUS_MASTER_KEY,
+        requirement: MASTER_KEY_TEXT,
+        set: |config, text| put_unless_off(&mut config.keys.previous_master_key, text, master_key),
+        is_secret: true,
+        show: |config| show_secret(config.keys.previous_master_key.as_ref()),
+    },
+    Setting {
+        key: "keys.rotate_every",
+        requirement: "a length of time from 1m to 3650d such as \"30d\"",
+        set: |config, text| put(&mut config.keys.rotate_every, period(text)),
+        is_secret: false,
+        show: |config| show_duration(config.keys.rotate_every),
+    },
+    Setting {
+        key: "keys.issuer",
+        requirement: "1 to 200 printable characters",
+        set: |config, text| put(&mut config.keys.issuer, issuer(text)),
+        is_secret: false,
+        show: |config| config.keys.issuer.clone(),
     },
     Setting {
         key: CATALOG_FOLDER,
@@ -129,13 +188,6 @@ pub(crate) const ALL: &[Setting] = &[
         set: |config, text| put(&mut config.caliper.application, text.parse().ok()),
         is_secret: false,
         show: |config| config.caliper.application.to_string(),
-    },
-    Setting {
-        key: "caliper.secrets",
-        requirement: "\"masked\" or \"sent\"",
-        set: |config, text| put(&mut config.caliper.secrets, one_of(text, &SECRETS)),
-        is_secret: false,
-        show: |config| name_of(config.caliper.secrets, &SECRETS),
     },
     Setting {
         key: "triggers.shard",
@@ -279,6 +331,40 @@ pub(crate) const ALL: &[Setting] = &[
         is_secret: false,
         show: |config| show_path(config.webhook.ca_file.as_deref()),
     },
+    Setting {
+        key: ALLOW,
+        requirement: "networks such as \"10.0.0.0/8\" and \"fd00::/8\", or addresses, or \"off\"",
+        set: |config, text| {
+            put(
+                &mut config.webhook.allow,
+                text_list::parse(text, text_list::network),
+            )
+        },
+        is_secret: false,
+        show: |config| text_list::show(&config.webhook.allow),
+    },
+    Setting {
+        key: PROXY,
+        requirement: "an address such as \"http://proxy.example.edu:3128\", or \"off\"",
+        set: |config, text| put_unless_off(&mut config.webhook.proxy, text, proxy),
+        is_secret: true,
+        show: |config| {
+            let proxy = config.webhook.proxy.as_ref();
+            proxy.map_or(OFF.to_owned(), SecretUrl::without_secrets)
+        },
+    },
+    Setting {
+        key: MASKING_NAMES,
+        requirement: "names of URL parameters such as \"api_key\", or \"off\"",
+        set: |config, text| {
+            put(
+                &mut config.masking.names,
+                text_list::parse(text, masking_name),
+            )
+        },
+        is_secret: false,
+        show: |config| text_list::show(&config.masking.names),
+    },
 ];
 
 fn put<T>(target: &mut T, value: Option<T>) -> Option<()> {
@@ -340,6 +426,31 @@ fn token(text: &str) -> Option<Secret<String>> {
     check_token(&token).is_ok().then_some(token)
 }
 
+fn master_key(text: &str) -> Option<Secret<String>> {
+    let key = Secret::new(text.to_owned());
+    MasterKey::parse(&key).is_ok().then_some(key)
+}
+
+fn issuer(text: &str) -> Option<String> {
+    let is_short = (1..=MAX_ISSUER_CHARS).contains(&text.chars().count());
+    let is_printable = !text.trim().is_empty() && !text.contains(char::is_control);
+    (is_short && is_printable).then(|| text.to_owned())
+}
+
+/// Accepts a URL of a proxy. The client of webhooks parses it completely.
+fn proxy(text: &str) -> Option<SecretUrl> {
+    text.starts_with("http://").then(|| SecretUrl::new(text))
+}
+
+fn masking_name(text: &str) -> Option<String> {
+    let masker = UrlMasker::with_names([text.to_owned()]);
+    masker.is_ok().then(|| text.to_owned())
+}
+
+fn show_secret<T>(secret: Option<&T>) -> String {
+    secret.map_or(OFF, |_secret| "set (hidden)").to_owned()
+}
+
 fn show_memory(bytes: usize) -> String {
     u64::try_from(bytes).map_or(bytes.to_string(), show_size)
 }
@@ -352,7 +463,6 @@ fn show_path(path: Option<&Path>) -> String {
 type WordList<T> = [(&'static str, T); 2];
 
 const AUTH_MODES: WordList<Auth> = [("tokens", Auth::Tokens), ("none", Auth::None)];
-const SECRETS: WordList<Secrets> = [("masked", Secrets::Masked), ("sent", Secrets::Sent)];
 const NULLS: WordList<Nulls> = [("dropped", Nulls::Dropped), ("kept", Nulls::Kept)];
 const SUBMISSION_RULES: WordList<SubmissionRule> = [
     ("newest", SubmissionRule::Newest),

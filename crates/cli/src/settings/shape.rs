@@ -3,11 +3,10 @@
 //! A table is validated with its shape before serde parses the table. So one run finds all faults, and no
 //! message has serde's words. A test compares the shapes with the serde types.
 
+mod webhook;
+
 use easel_catalog::KeyField;
-use easel_server::{
-    BatchSize, EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start, WebhookSpec,
-    check_webhook_url,
-};
+use easel_server::{EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start};
 use toml::de::DeValue;
 
 /// Checks a value. The error describes what is wrong.
@@ -41,6 +40,10 @@ pub(super) enum ValueShape {
     },
     /// A table.
     Table(&'static [SettingKey]),
+    /// A table with exactly one of these keys.
+    OneOf(&'static [SettingKey]),
+    /// A table with any keys, whose values are strings.
+    TextTable(ValueCheck),
 }
 
 impl ValueShape {
@@ -52,7 +55,7 @@ impl ValueShape {
             Self::TextOrNumber(_) => "a string or a whole number",
             Self::Texts(_) => "a list of strings",
             Self::TextOrTexts { .. } => "a string or a list of strings",
-            Self::Table(_) => "a table",
+            Self::Table(_) | Self::OneOf(_) | Self::TextTable(_) => "a table",
         }
     }
 }
@@ -104,6 +107,7 @@ pub(super) const SUBSCRIPTION: &[SettingKey] = &[
     optional("events", ValueShape::Texts(event_glob)),
     optional("conditions", ValueShape::Table(CONDITIONS)),
     optional("format", ValueShape::Text(format)),
+    optional("masking", ValueShape::Text(masking)),
     optional("start", ValueShape::TextOrNumber(start)),
     optional("in_flight", ValueShape::Number(in_flight)),
     optional("max_rate", ValueShape::Number(max_rate)),
@@ -117,7 +121,7 @@ pub(super) const SUBSCRIPTION: &[SettingKey] = &[
         },
     ),
     optional("on_exhausted", ValueShape::Text(on_exhausted)),
-    required("webhook", ValueShape::Table(WEBHOOK)),
+    required("webhook", ValueShape::Table(webhook::WEBHOOK)),
 ];
 
 const CONDITIONS: &[SettingKey] = &[
@@ -127,12 +131,6 @@ const CONDITIONS: &[SettingKey] = &[
     optional("user", ValueShape::Texts(not_blank)),
     optional("producer", ValueShape::Texts(not_blank)),
     optional("context_type", ValueShape::Texts(not_blank)),
-];
-
-const WEBHOOK: &[SettingKey] = &[
-    required("url", ValueShape::Text(check_webhook_url)),
-    optional("timeout", ValueShape::Text(timeout)),
-    optional("batch", ValueShape::Number(batch)),
 ];
 
 fn access_key_id(text: &str) -> Result<(), String> {
@@ -189,11 +187,10 @@ fn in_flight(text: &str) -> Result<(), String> {
     }
 }
 
-fn batch(text: &str) -> Result<(), String> {
-    let parsed = text.parse::<u16>().ok().map(BatchSize::try_from);
-    match parsed {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(_)) | None => Err(format!("`batch` must be 1 to 100, not {text}")),
+fn masking(text: &str) -> Result<(), String> {
+    match text {
+        "on" | "off" => Ok(()),
+        _ => Err(format!("`masking` must be \"on\" or \"off\", not {text:?}")),
     }
 }
 
@@ -234,8 +231,4 @@ fn on_exhausted(text: &str) -> Result<(), String> {
             "`on_exhausted` must be \"dead_letter\", \"hold_key\" or \"hold_lane\", not {text:?}"
         )),
     }
-}
-
-fn timeout(text: &str) -> Result<(), String> {
-    WebhookSpec::parse_timeout(text).map(drop)
 }

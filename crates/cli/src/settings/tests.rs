@@ -1,5 +1,7 @@
 //! Tests of the settings in the file, in variables and in flags, and of the errors for invalid settings.
 
+mod webhook;
+
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -290,6 +292,11 @@ fn a_blank_value_and_a_value_outside_its_limits_are_rejected() {
         ("data", " "),
         ("catalog.folder", ""),
         ("webhook.ca_file", " "),
+        ("webhook.allow", "10.0.0.0/8,"),
+        ("keys.master_key_file", ""),
+        ("keys.rotate_every", "59s"),
+        ("keys.issuer", " "),
+        ("keys.issuer", "\\u0007"),
     ] {
         let file = format!("{key} = \"{value}\"");
         let error = settings(&file, &[], None).unwrap_err();
@@ -361,40 +368,113 @@ fn a_first_token_is_never_shown() {
     }
 }
 
-/// Compares the keys that serde writes for a full subscription with the keys of the shape.
 #[test]
-fn the_shape_of_a_subscription_has_the_keys_of_its_serde_type() {
-    fn keys(fields: &[shape::SettingKey]) -> Vec<String> {
-        let mut keys: Vec<_> = fields
-            .iter()
-            .flat_map(|field| match &field.shape {
-                shape::ValueShape::Table(inner) => keys(inner)
-                    .into_iter()
-                    .map(|key| format!("{}.{key}", field.name))
-                    .collect(),
-                _ => vec![field.name.to_owned()],
-            })
-            .collect();
-        keys.sort();
-        keys
-    }
-    let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\nconditions = { \
-                root_account = [\"1\"], account = [\"1\"], course = [\"1\"], user = [\"1\"], \
-                producer = [\"1\"], context_type = [\"1\"] }\nmax_rate = 5\norder = \"key\"\n\
-                key = \"body.course_id\"";
-    let spec = settings(file, &[], None)
-        .unwrap()
-        .config
-        .subscriptions
-        .remove(0);
-    let json = serde_json::to_value(easel_server::SpecJson::with_secrets(&spec)).unwrap();
-    let mut written = Vec::new();
-    for (key, value) in json.as_object().unwrap() {
-        match value.as_object() {
-            Some(inner) => written.extend(inner.keys().map(|inner| format!("{key}.{inner}"))),
-            None => written.push(key.clone()),
-        }
-    }
-    written.sort();
-    assert_eq!(keys(shape::SUBSCRIPTION), written);
+fn a_list_of_texts_is_a_list_in_the_file_and_has_commas_in_a_variable() {
+    let file = "[webhook]\nallow = [\"10.0.0.0/8\", \"::1\"]\n[masking]\nnames = [\"api_key\"]\n";
+    let shown = |settings: &Settings, key: &str| {
+        let lines = settings.effective();
+        let line = lines.into_iter().find(|line| line.key == key);
+        line.unwrap().value
+    };
+    let from_file = settings(file, &[], None).unwrap();
+    assert_eq!(shown(&from_file, "webhook.allow"), "10.0.0.0/8, ::1/128");
+    assert_eq!(from_file.config.webhook.allow.len(), 2);
+    assert_eq!(from_file.config.masking.names, ["api_key"]);
+    let variables = [
+        ("EASEL_WEBHOOK__ALLOW", "192.168.0.0/16,10.0.0.1"),
+        ("EASEL_MASKING__NAMES", "off"),
+    ];
+    let from_variables = settings(file, &variables, None).unwrap();
+    assert_eq!(
+        shown(&from_variables, "webhook.allow"),
+        "192.168.0.0/16, 10.0.0.1/32"
+    );
+    assert_eq!(shown(&from_variables, "masking.names"), "off");
+    assert!(settings("webhook.allow = []", &[], None).is_ok());
+
+    let networks = "webhook.allow must be networks such as \"10.0.0.0/8\" and \"fd00::/8\", or addresses, or \"off\"";
+    check_file(
+        "webhook.allow = [\"10.0.0.1/8\"]",
+        &format!("easel.toml:1:17: {networks}, not \"10.0.0.1/8\""),
+    );
+    check_file(
+        "webhook.allow = [10]",
+        &format!("easel.toml:1:17: {networks}, not \"a list of other values than strings\""),
+    );
+    check_variable(
+        "EASEL_WEBHOOK__ALLOW",
+        "",
+        &format!("EASEL_WEBHOOK__ALLOW: {networks}, not \"\""),
+    );
+    check_file(
+        "masking.names = [\"a=b\"]",
+        "easel.toml:1:17: masking.names must be names of URL parameters such as \"api_key\", or \
+         \"off\", not \"a=b\"",
+    );
+}
+
+#[test]
+fn master_keys_and_the_password_of_a_proxy_are_never_shown() {
+    let (key, other) = (
+        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=",
+    );
+    let variables = |key| {
+        [
+            ("EASEL_KEYS__MASTER_KEY", key),
+            ("EASEL_KEYS__PREVIOUS_MASTER_KEY", "off"),
+            ("EASEL_WEBHOOK__PROXY", "http://ida:hush@proxy.example:3128"),
+        ]
+    };
+    let in_use = settings("", &variables(key), None).unwrap();
+    let lines = in_use.effective();
+    let value = |key: &str| &lines.iter().find(|line| line.key == key).unwrap().value;
+    assert_eq!(value("keys.master_key"), "set (hidden)");
+    assert_eq!(value("keys.previous_master_key"), "off");
+    assert_eq!(value("webhook.proxy"), "http://proxy.example:3128");
+    assert!(!format!("{in_use:?}").contains("hush"), "{in_use:?}");
+    assert!(!format!("{in_use:?}").contains(key), "{in_use:?}");
+    let changed = settings("", &variables(other), None).unwrap();
+    assert_eq!(in_use.changes_for_restart(&changed), ["keys.master_key"]);
+    assert_eq!(in_use.changes_for_restart(&in_use), [""; 0]);
+
+    check_variable(
+        "EASEL_KEYS__MASTER_KEY",
+        "hush",
+        "EASEL_KEYS__MASTER_KEY: keys.master_key must be 32 bytes in base64, for example from \
+         `openssl rand -base64 32`, or \"off\"",
+    );
+    check_variable(
+        "EASEL_WEBHOOK__PROXY",
+        "ida:hush@proxy",
+        "EASEL_WEBHOOK__PROXY: webhook.proxy must be an address such as \
+         \"http://proxy.example.edu:3128\", or \"off\"",
+    );
+}
+
+#[test]
+fn a_list_is_not_the_value_of_a_text() {
+    check_file(
+        "keys.issuer = [\"a\"]",
+        "easel.toml:1:15: keys.issuer must be 1 to 200 printable characters, not \"a list\"",
+    );
+    check_file(
+        "data = [\"a\"]",
+        "easel.toml:1:8: data must be the path of a folder, not \"a list\"",
+    );
+}
+
+#[test]
+fn a_setting_of_an_earlier_version_is_rejected_with_its_replacement() {
+    let fault = "caliper.secrets no longer exists: secret values in URLs are masked in all \
+                 formats; to send them, set `masking = \"off\"` in a subscription";
+    check_file(
+        "[caliper]\nsecrets = \"sent\"",
+        &format!("easel.toml:2:1: {fault}"),
+    );
+    check_variable(
+        "EASEL_CALIPER__SECRETS",
+        "sent",
+        &format!("EASEL_CALIPER__SECRETS: {fault}"),
+    );
 }

@@ -110,6 +110,8 @@ async fn a_backup_under_load_has_every_event_acknowledged_before_its_start() {
         &["restore", "--data", target, copy.to_str().unwrap()],
     )
     .stdout();
+    let key = |name: &str| folder.path().join(format!("{name}.key"));
+    fs::copy(key("data"), key("restored")).unwrap();
     let running = start(&restored);
     let caller = Caller::new(&running);
     let log = caller.log().await;
@@ -158,11 +160,12 @@ fn a_backup_lists_its_files_and_overwrites_no_other_folder() {
     check!(running.easel(&["backup", "copy", "--json"]), @r#"
         exit 0
         --- stdout
-        {"files":[{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":20480},{"name":"state.db","bytes":61440},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
+        {"files":[{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":20480},{"name":"keys.db","bytes":28672},{"name":"state.db","bytes":61440},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
         --- stderr
+        the backup needs the master key, which it does not contain; keep a copy of [folder]/data.key in another place
         "#);
     let again = running.easel(&["backup", "copy"]);
-    assert_eq!(again.stdout.lines().count(), 6, "{again}");
+    assert_eq!(again.stdout.lines().count(), 7, "{again}");
     assert!(
         again
             .stderr
@@ -214,4 +217,6 @@ fn a_backup_lists_its_files_and_overwrites_no_other_folder() {
         restored.stderr.contains("data folder new restored"),
         "{restored}"
     );
+    let advice = "the server needs the master key of the backup; put it into new.key\n";
+    assert!(restored.stderr.ends_with(advice), "{restored}");
 }

@@ -144,6 +144,26 @@ fn events_can_be_printed_without_envelopes_and_indented() {
 }
 
 #[test]
+fn secrets_are_masked_before_the_translation() {
+    let folder = tempdir().unwrap();
+    let event = r#"{"metadata":{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z","url":"https://a.example/b?token=s3cret","referrer":"https://a.example/c?d=e&verifier=s3cret"},"body":{"title":"Cells","wiki_page_id":"7"}}"#;
+    fs::write(folder.path().join("one.json"), event).unwrap();
+    for format in ["caliper", "caliper-strict"] {
+        let ran = easel(folder.path(), &["translate", "--to", format, "one.json"]);
+        let envelope: Value = serde_json::from_str(&ran.stdout()).unwrap();
+        let translated = &envelope["data"][0];
+        assert_eq!(
+            translated["extensions"]["com.instructure.canvas"]["request_url"],
+            "https://a.example/b?token=masked"
+        );
+        assert_eq!(
+            translated["referrer"],
+            "https://a.example/c?d=e&verifier=masked"
+        );
+    }
+}
+
+#[test]
 fn the_catalog_shows_a_caliper_form() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["catalog", "syllabus_updated", "--caliper"]), @r"

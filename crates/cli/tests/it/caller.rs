@@ -7,6 +7,7 @@ use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use easel_keys::Secret;
 use easel_testkit::with_attributes_key;
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use http_body_util::{BodyExt, Full};
@@ -29,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 pub(crate) struct Caller {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
-    token: Option<String>,
+    token: Option<Secret<String>>,
 }
 
 /// The answer of a server.
@@ -67,6 +68,14 @@ impl Caller {
             client: Client::builder(TokioExecutor::new()).build_http(),
             url: running.url(),
             token: running.local().token.clone(),
+        }
+    }
+
+    /// Returns a client of the same server with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(Secret::new(token.to_owned())),
+            ..self.clone()
         }
     }
 
@@ -223,7 +232,7 @@ impl Caller {
             .method(method)
             .uri(format!("{}{path}", self.url));
         match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            Some(token) => request.header("authorization", format!("Bearer {}", token.expose())),
             None => request,
         }
     }

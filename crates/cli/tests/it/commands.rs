@@ -137,7 +137,7 @@ fn a_subscription_can_be_managed() {
         exit 65
         --- stdout
         --- stderr
-        error: subscription b: parse the URL: it must begin with http:// or https:// (invalid_subscription)
+        error: subscription b: webhook.url: failed to parse the URL: it must begin with http:// or https:// (invalid_subscription)
         ");
     check!(running.easel(&[
         "subscriptions", "add", "b", "--webhook", "http://a/", "--timeout", "an hour",
@@ -181,7 +181,13 @@ fn a_subscription_can_be_managed() {
         events      grade_* submission_*
         conditions  course=1|2 producer=canvas
         format      canvas
+        masking     on
         webhook     http://127.0.0.1:1/hook
+        guard       enforced
+        signing     none
+        login       none
+        headers     none
+        certificate none
         timeout     5s
         batch       1
         in flight   4

@@ -24,9 +24,13 @@ fn every_setting_is_printed_with_its_origin() {
         auth                            tokens                     default
         auth.first_token                off                        default
         drain                           20s                        default
+        keys.master_key_file            off                        default
+        keys.master_key                 off                        default
+        keys.previous_master_key        off                        default
+        keys.rotate_every               30d                        default
+        keys.issuer                     easel                      default
         catalog.folder                  off                        default
         caliper.application             http://www.canvaslms.com/  default
-        caliper.secrets                 masked                     default
         triggers.shard                  0                          default
         triggers.nulls                  dropped                    default
         triggers.submission_rule        newest                     default
@@ -42,6 +46,9 @@ fn every_setting_is_printed_with_its_origin() {
         delivery.dead_letter_retention  30d                        default
         kinesis.stream                  live-events                default
         webhook.ca_file                 off                        default
+        webhook.allow                   off                        default
+        webhook.proxy                   off                        default
+        masking.names                   off                        default
         kinesis.keys                    none                       default
         caliper.roles                   none                       default
         subscriptions                   none                       default
@@ -86,9 +93,13 @@ webhook = { url = \"https://grades.example/hook\" }
         auth                            tokens                     default
         auth.first_token                off                        default
         drain                           45s                        EASEL_DRAIN
+        keys.master_key_file            off                        default
+        keys.master_key                 off                        default
+        keys.previous_master_key        off                        default
+        keys.rotate_every               30d                        default
+        keys.issuer                     easel                      default
         catalog.folder                  off                        default
         caliper.application             http://www.canvaslms.com/  default
-        caliper.secrets                 masked                     default
         triggers.shard                  0                          default
         triggers.nulls                  dropped                    default
         triggers.submission_rule        newest                     default
@@ -104,6 +115,9 @@ webhook = { url = \"https://grades.example/hook\" }
         delivery.dead_letter_retention  30d                        default
         kinesis.stream                  live-events                default
         webhook.ca_file                 off                        default
+        webhook.allow                   off                        default
+        webhook.proxy                   off                        default
+        masking.names                   off                        default
         kinesis.keys                    canvas (secret hidden)     other.toml:9:11
         caliper.roles                   none                       default
         subscriptions                   grades                     other.toml:13:1
@@ -427,4 +441,54 @@ fn the_example_file_has_every_default() {
     };
     fs::write(folder.path().join("example.toml"), example).unwrap();
     assert_eq!(values(&["--config", "example.toml"]), values(&[]));
+}
+
+#[test]
+fn a_declared_address_that_webhooks_may_not_connect_to_is_a_warning() {
+    let folder = tempdir().unwrap();
+    let text =
+        "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://10.1.2.3/?key=hush\"\n";
+    let ran = check_file(folder.path(), text);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let ran = Ran {
+        stdout: String::new(),
+        ..ran
+    };
+    check!(ran, @r"
+        exit 0
+        --- stdout
+        --- stderr
+        warning: subscription grades: the address 10.1.2.3 is refused: it is a private address (10.0.0.0/8); the setting webhook.allow can allow it
+        ");
+    let allowed = format!("webhook.allow = [\"10.1.2.0/24\"]\n{text}");
+    assert_eq!(check_file(folder.path(), &allowed).stderr, "");
+}
+
+#[test]
+fn secrets_of_a_subscription_are_read_from_the_environment() {
+    let folder = tempdir().unwrap();
+    let text = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"env:HOOK\"\n\
+                webhook.signing.standard.secrets = [\"env:SECRET\"]\n";
+    fs::write(folder.path().join("easel.toml"), text).unwrap();
+    let check_with = |variables: &[(&str, &str)]| {
+        let mut command = command(folder.path(), &["config", "check"]);
+        Ran::new(&command.envs(variables.iter().copied()).output().unwrap())
+    };
+    let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+    check_with(&[("HOOK", "https://a.example/?key=hush"), ("SECRET", secret)]).stdout();
+    // Only a server needs the secrets.
+    assert_eq!(easel(folder.path(), &["tail"]).code, Some(69));
+    check!(check_with(&[("HOOK", "")]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:1:1: subscription grades: webhook.url: the environment variable HOOK is empty
+        error: easel.toml:1:1: subscription grades: webhook.signing.standard.secrets[0]: the environment variable SECRET is not set
+        ");
+    check!(check_with(&[("HOOK", "ftp://a.example/?key=hush"), ("SECRET", "hush")]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:1:1: subscription grades: webhook.url: failed to parse the URL: its scheme must be http or https
+        ");
 }

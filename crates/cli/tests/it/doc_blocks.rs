@@ -115,7 +115,7 @@ async fn run(page: &str) {
             .env_clear()
             .env("PATH", &path)
             .env("HOME", folder.path())
-            .env("TOKEN", running.local().token.as_ref().unwrap());
+            .env("TOKEN", running.local().token.as_ref().unwrap().expose());
         let output = tokio::task::spawn_blocking(move || bash.output().unwrap());
         let ran = Ran::new(&output.await.unwrap());
         assert_eq!(ran.code, Some(0), "{page}:{}: {ran}", block.line);
@@ -149,6 +149,7 @@ run! {
     self_hosted_canvas: "docs/self-hosted-canvas.md",
     sending_events: "docs/sending-events.md",
     subscriptions: "docs/subscriptions.md",
+    verifying: "docs/verifying.md",
 }
 
 #[test]

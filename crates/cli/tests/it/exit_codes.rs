@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
+use easel_keys::WebhookSecret;
 use tempfile::tempdir;
 
 use crate::easel::{Ran, command, easel};
@@ -48,6 +49,7 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("subscriptions edit", "one --in-flight 4", Needs::Server),
     ("subscriptions pause", "one", Needs::Server),
     ("subscriptions resume", "one", Needs::Server),
+    ("subscriptions enforce-guard", "one", Needs::Server),
     ("subscriptions remove", "one", Needs::Server),
     ("dead-letters list", "one", Needs::Server),
     ("dead-letters show", "one 0", Needs::Server),
@@ -77,6 +79,15 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("quarantine show", "0", Needs::Server),
     ("quarantine retry", "", Needs::Server),
     ("quarantine empty", "", Needs::Server),
+    ("keys list", "", Needs::Server),
+    ("keys rotate", "", Needs::Server),
+    ("keys rotate-master", "", Needs::Folder),
+    ("keys reset", "", Needs::Folder),
+    (
+        "verify",
+        "--secret file:secret --tolerance off request.txt",
+        Needs::Nothing,
+    ),
     ("translate", "--to caliper good.json", Needs::Settings),
     ("completions", "bash", Needs::Nothing),
 ];
@@ -91,6 +102,9 @@ const BAD_INPUT: &[&str] = &[
     "subscriptions pause nobody",
     "subscriptions resume nobody",
     "subscriptions resume one --from now",
+    "subscriptions enforce-guard nobody",
+    "subscriptions add two --webhook http://127.0.0.1:1/ --bearer env:NO_SUCH_VARIABLE",
+    "subscriptions add two --webhook http://10.0.0.1/",
     "subscriptions remove nobody",
     "dead-letters list nobody",
     "dead-letters list one --lane 7",
@@ -107,6 +121,9 @@ const BAD_INPUT: &[&str] = &[
     "changes explain missing.json",
     "tokens remove nobody",
     "quarantine show 7",
+    "verify missing.txt",
+    "verify --jwks missing.json jwt.txt",
+    "verify --jwks good.json jwt.txt",
     "translate --to caliper bad.json",
     "translate --to caliper missing.json",
 ];
@@ -160,7 +177,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     let help = check(folder, &["help"], 0).stdout;
-    for code in ["0 ", "64", "65", "69", "70", "78"] {
+    for code in ["0 ", "1 ", "64", "65", "69", "70", "78"] {
         assert!(
             help.contains(&format!("\n  {code}  ")),
             "{code} is not in {help}"
@@ -178,6 +195,13 @@ fn every_command_ends_with_the_codes_that_help_lists() {
     fs::write(folder.join("good.json"), events.stdout).unwrap();
     fs::write(folder.join("bad.json"), r#"{"metadata":{}}"#).unwrap();
     fs::write(folder.join("change.json"), r#"{"action":"logged_out"}"#).unwrap();
+    fs::write(folder.join("jwt.txt"), "eyJh.eyJi.e30").unwrap();
+    let secret = WebhookSecret::generate_symmetric().unwrap();
+    fs::write(folder.join("secret"), secret.to_text().expose()).unwrap();
+    let signature = secret.sign("7", 1, b"{}").unwrap();
+    let request =
+        format!("webhook-id: 7\nwebhook-timestamp: 1\nwebhook-signature: {signature}\n\n{{}}");
+    fs::write(folder.join("request.txt"), request).unwrap();
 
     // A wrong command line is a usage error, independent of other errors.
     fs::write(folder.join("easel.toml"), "lisen = 1").unwrap();
@@ -200,6 +224,12 @@ fn every_command_ends_with_the_codes_that_help_lists() {
         "replay start one --from earliest --rate 0",
         "subscriptions edit one --max-rate many",
         "listen --forward localhost:3000",
+        "keys rotate --algorithm HS256",
+        "subscriptions add one --webhook http://127.0.0.1:1/ --secret whsec_x",
+        "subscriptions add one --webhook http://127.0.0.1:1/ --client-key key.pem",
+        "verify --tolerance soon request.txt",
+        "verify --secret file:secret jwt.txt",
+        "verify request.txt",
     ] {
         check(folder, &args_of(args, ""), 64);
     }
@@ -268,6 +298,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
     for args in BAD_INPUT {
         check(folder, &[&args_of(args, "")[..], &here].concat(), 65);
     }
+    check(folder, &[&["verify", "jwt.txt"][..], &here].concat(), 1);
     check(
         folder,
         &[&["serve", "--listen", "127.0.0.1:0"][..], &here].concat(),

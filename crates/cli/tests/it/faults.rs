@@ -310,6 +310,8 @@ async fn a_flipped_bit_damages_only_its_own_block() {
             let path = entry.unwrap().path();
             fs::copy(&path, data.join(path.file_name().unwrap())).unwrap();
         }
+        let key = folder.path().join("data.key");
+        fs::copy(key, folder_of_seed.join("data.key")).unwrap();
         let file = data.join("log.db");
         flip_bits(&file, 8, &mut fastrand::Rng::with_seed(seed));
 

@@ -43,6 +43,8 @@ mod help;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kill_changes;
@@ -57,11 +59,17 @@ mod openapi;
 #[cfg(test)]
 mod pipes;
 #[cfg(test)]
+mod planted_secrets;
+#[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod signatures;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
@@ -74,3 +82,7 @@ mod subscriptions;
 mod terminal;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod verify;
+#[cfg(test)]
+mod verifying;

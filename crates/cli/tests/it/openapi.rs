@@ -89,7 +89,7 @@ async fn every_answer_of_a_running_server_matches_the_document() {
     ];
     running.easel(&add).stdout();
     fs::write(folder.path().join("schemathesis.toml"), SCHEMATHESIS).unwrap();
-    let token = running.local().token.as_ref().unwrap();
+    let token = running.local().token.as_ref().unwrap().expose();
     let mut tester = Command::new(python);
     tester
         .args(["-m", "schemathesis.cli", "run"])

@@ -19,8 +19,9 @@ fn the_greeting_shows_the_next_steps() {
     let mut running = Running::start(&folder.path().join("data"));
     running.wait_for("subscriptions add");
     check!(running.stderr(), @r#"
+        [time]  WARN easel_server::server: master key created: keep a copy of this file, because a backup of the data folder needs it file=[folder]/data.key
         [time]  INFO easel::commands::serve: server started address=127.0.0.1:[port] version="[version]" data=[folder]/data
-        [time]  WARN easel::commands::serve: first token written to a file; read it there and remove the file path=[folder]/data/first-token
+        [time]  WARN easel::commands::serve: first token written to a file; read it there and remove the file path=[folder]/data.first-token
         easel listens on http://127.0.0.1:[port] and stores its data in [folder]/data
 
         To send Canvas's events here, set in its Live Events plugin (/plugins/live_events):
@@ -129,6 +130,7 @@ fn a_second_signal_stops_the_server_before_it_has_drained() {
     // A request without its body blocks the drain.
     let mut stream = TcpStream::connect(running.local().address).unwrap();
     let token = running.local().token.clone().unwrap();
+    let token = token.expose();
     write!(
         stream,
         "POST /v1/events HTTP/1.1\r\nhost: easel\r\nauthorization: Bearer {token}\r\n\
@@ -190,7 +192,7 @@ fn with_a_json_log_stderr_contains_only_json() {
         &records,
         "first token written to a file; read it there and remove the file",
     );
-    assert_eq!(token_record["path"], format!("{data}/first-token"));
+    assert_eq!(token_record["path"], format!("{data}.first-token"));
     record(
         &records,
         "deliveries are paused; `easel resume` starts them",
@@ -253,7 +255,7 @@ fn the_first_token_goes_to_a_file_without_a_terminal() {
     let data = folder.path().join("data");
     let mut running = Running::start(&data);
     running.wait_for("subscriptions add");
-    let file = data.join("first-token");
+    let file = data.with_extension("first-token");
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
@@ -333,7 +335,7 @@ fn a_preset_first_token_works_and_is_never_printed() {
     });
     running.wait_for("subscriptions add");
     assert!(!running.stderr().contains(token), "{}", running.stderr());
-    assert!(!data.join("first-token").exists());
+    assert!(!data.with_extension("first-token").exists());
     assert_eq!(with_token(&running, token), Some(0));
     running.kill();
 

@@ -1,6 +1,8 @@
-//! Tests of `easel subscriptions test` and `edit`.
+//! Tests of `easel subscriptions`.
 
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
 
 use easel_testkit::Receiver;
 use http::StatusCode;
@@ -9,6 +11,9 @@ use tempfile::tempdir;
 
 use crate::easel::{Ran, check, command};
 use crate::running::Running;
+
+/// A secret of Standard Webhooks.
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
 fn add(running: &Running, url: &str) {
     let args = ["subscriptions", "add", "grades", "--webhook", url];
@@ -77,7 +82,7 @@ async fn a_test_prints_the_answer_of_the_endpoint() {
         exit 65
         --- stdout
         --- stderr
-        error: The endpoint cannot be used: parse the URL: its scheme must be http or https. (invalid_test)
+        error: The endpoint cannot be used: webhook.url: failed to parse the URL: its scheme must be http or https. (invalid_test)
         ");
 }
 
@@ -181,4 +186,228 @@ fn a_removal_is_also_printed_as_json() {
     let id = made["id"].as_str().unwrap();
     let printed = running.easel(&["tokens", "remove", id, "--json"]).stdout();
     assert_eq!(printed, format!("{{\"removed\":\"{id}\"}}\n"));
+}
+
+#[test]
+fn flags_protect_requests_and_no_answer_has_their_secrets() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let write = |name: &str, content: &str| {
+        fs::write(folder.path().join(name), content).unwrap();
+        format!("file:{name}")
+    };
+    let (token, basic) = (write("token", "s3cret-1\n"), write("basic", "ida:s3cret-2"));
+    let url = "http://127.0.0.1:1/?key=s3cret-3";
+    let header = format!("X-Api-Key: {token}");
+    let args = [
+        "subscriptions",
+        "add",
+        "grades",
+        "--webhook",
+        url,
+        "--sign",
+        "jwt:EdDSA",
+        "--bearer",
+        &token,
+        "--header",
+        &header,
+        "--header",
+        "x-plain: s3cret-4",
+        "--masking",
+        "off",
+    ];
+    running.easel(&args).stdout();
+    let shown = running.easel(&["subscriptions", "show", "grades"]).stdout();
+    for line in [
+        "masking     off",
+        "webhook     http://127.0.0.1:1/?…",
+        "guard       enforced",
+        "signing     jwt, EdDSA",
+        "login       bearer token",
+        "headers     x-api-key, x-plain",
+        "certificate none",
+    ] {
+        assert!(
+            shown.contains(&format!("{line}\n")),
+            "{line:?} is missing in {shown}"
+        );
+    }
+    let edit = |args: &[&str]| {
+        let args = [&["subscriptions", "edit", "grades"], args].concat();
+        let ran = running.easel(&args);
+        assert!(!ran.to_string().contains("s3cret"), "{ran}");
+        ran.stdout();
+        show(&running)["webhook"].clone()
+    };
+    let new = edit(&[
+        "--sign",
+        "standard",
+        "--secret",
+        &write("new", SECRET),
+        "--basic",
+        &basic,
+    ]);
+    assert_eq!(
+        (&new["signing"], &new["authentication"]),
+        (
+            &serde_json::json!({ "standard": { "secrets": ["…"] } }),
+            &serde_json::json!({ "basic": { "user": "ida", "password": "…" } })
+        )
+    );
+    assert_eq!(
+        new["headers"],
+        serde_json::json!({ "x-api-key": "…", "x-plain": "…" })
+    );
+    // `…` keeps the secret at its position.
+    let both = edit(&[
+        "--sign", "standard", "--secret", "…", "--secret", "file:new",
+    ]);
+    assert_eq!(
+        both["signing"]["standard"]["secrets"],
+        serde_json::json!(["…", "…"])
+    );
+    assert_eq!(edit(&["--sign", "off"])["signing"], Value::Null);
+    check!(running.easel(&["subscriptions", "edit", "grades", "--sign", "jwt", "--secret", SECRET]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: --secret requires `--sign standard`
+        ");
+    check!(running.easel(&["subscriptions", "edit", "grades", "--sign", "standard", "--secret", "s3cret"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: subscription grades: webhook.signing.standard.secrets[0]: failed to read the webhook secret: the prefix must be whsec_ or whsk_ (invalid_subscription)
+        ");
+    check!(running.easel(&["subscriptions", "edit", "grades", "--header", "s3cret"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: --header must be `name: value`
+        ");
+    check!(running.easel(&["subscriptions", "edit", "grades", "--basic", "s3cret"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: --basic must be USER:PASSWORD
+        ");
+    check!(running.easel(&["subscriptions", "edit", "grades", "--bearer", "env:NO_SUCH_VARIABLE"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: --bearer: the environment variable NO_SUCH_VARIABLE is not set
+        ");
+    check!(running.easel(&["subscriptions", "edit", "grades", "--client-certificate", "new", "--client-key", "new"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: subscription grades: webhook.client_certificate: certificate must be one or more certificates in PEM (invalid_subscription)
+        ");
+    check!(running.easel(&["subscriptions", "enforce-guard", "grades"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        grades is active
+        ");
+}
+
+#[test]
+fn a_new_secret_is_printed_once() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let add = |name: &str, more: &[&str]| {
+        let args = [
+            "subscriptions",
+            "add",
+            name,
+            "--webhook",
+            "http://127.0.0.1:1/",
+        ];
+        running.easel(&[&args[..], &["--sign", "standard"], more].concat())
+    };
+    let ran = add("one", &[]);
+    assert_eq!(ran.stderr, "one is active\n");
+    let secret = ran.stdout.strip_prefix("secret: whsec_").unwrap();
+    assert!(
+        !running
+            .easel(&["subscriptions", "show", "one", "--json"])
+            .stdout()
+            .contains(secret)
+    );
+    let json: Value = serde_json::from_str(&add("two", &["--json"]).stdout()).unwrap();
+    assert!(
+        json["secret"].as_str().unwrap().starts_with("whsec_"),
+        "{json}"
+    );
+    assert_eq!(json["webhook"]["signing"]["standard"]["secrets"][0], "…");
+    let json: Value =
+        serde_json::from_str(&add("three", &["--json", "--secret", SECRET]).stdout()).unwrap();
+    assert_eq!(json["secret"], Value::Null);
+}
+
+#[test]
+fn one_secret_can_come_from_stdin() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let add = |name: &str, more: &[&str]| {
+        let args = [
+            "subscriptions",
+            "add",
+            name,
+            "--webhook",
+            "http://127.0.0.1:1/",
+            "--bearer",
+            "-",
+        ];
+        let mut command = command(folder.path(), &[&args[..], more].concat());
+        command.arg("--data").arg(running.data());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"s3cret\n").unwrap();
+        drop(stdin);
+        Ran::new(&child.wait_with_output().unwrap())
+    };
+    assert_eq!(add("one", &[]).stderr, "one is active\n");
+    check!(add("two", &["--header", "x-key: -"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: --header: a secret cannot come from stdin, which has another secret
+        ");
+}
+
+#[test]
+fn an_editor_shows_no_secret_and_keeps_the_secrets() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let url = "http://127.0.0.1:1/?key=s3cret-1";
+    let args = [
+        "subscriptions",
+        "add",
+        "grades",
+        "--webhook",
+        url,
+        "--bearer",
+        "s3cret-2",
+    ];
+    running.easel(&args).stdout();
+    let args = ["subscriptions", "edit", "grades", "--data"];
+    let mut command = command(folder.path(), &args);
+    // Fails if the file has a secret, or if a read-only member is in it.
+    let editor = "sh -c 'grep -E \"s3cret|address_guard|balance\" \"$1\" && exit 1; sed -i s/15s/20s/ \"$1\"' sh";
+    command
+        .arg(running.data())
+        .env("EDITOR", editor)
+        .env("PATH", "/usr/bin:/bin");
+    let ran = Ran::new(&command.output().unwrap());
+    assert_eq!(ran.stderr, "grades is active\n");
+    let shown = show(&running);
+    assert_eq!(shown["webhook"]["timeout"], "20s");
+    assert_eq!(shown["webhook"]["url"], "http://127.0.0.1:1/?…");
+    assert_eq!(shown["webhook"]["authentication"]["bearer"], "…");
 }

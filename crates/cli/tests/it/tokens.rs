@@ -21,7 +21,7 @@ fn the_first_token_is_created_once_and_works_from_any_folder() {
     let data = folder.path().join("data");
     let mut running = Running::start(&data);
     running.wait_for("Run in another terminal");
-    let first = fs::read_to_string(data.join("first-token")).unwrap();
+    let first = fs::read_to_string(data.with_extension("first-token")).unwrap();
     let first = first.trim();
     let at = ["--url", &running.url(), "--token", first];
     assert_eq!(

@@ -157,6 +157,7 @@ mod tests {
                 occurred_at: Timestamp::UNIX_EPOCH,
                 event_time: "1970-01-01T00:00:00Z".to_owned(),
                 form: Form::Canvas("{\"body\":{}}".into()),
+                jwt: None,
             }),
             attempt: NonZeroU32::MIN,
             attempted_at: "2026-11-22T12:00:03.9Z".parse().unwrap(),

@@ -12,7 +12,7 @@ use easel_catalog::{Event, Facts, Limits, admit};
 use easel_log::Offset;
 use easel_server::WebhookConfig;
 use easel_sinks::{
-    Batch, ClientError, Endpoint, Form, Item, Webhook, WebhookClient, WebhookOptions,
+    Batch, ClientError, Endpoint, Form, Guard, Item, Webhook, WebhookClient, WebhookOptions,
 };
 use jiff::Timestamp;
 use thiserror::Error;
@@ -75,6 +75,8 @@ impl Forwarder {
     ) -> Result<Self, ClientError> {
         let options = WebhookOptions {
             ca_file: config.ca_file.clone(),
+            guard: Guard::of_own_machine(),
+            proxy: None,
         };
         let client = WebhookClient::new(&options, Arc::new(Timestamp::now))?;
         Ok(Self {
@@ -150,6 +152,7 @@ impl Forwarder {
             occurred_at,
             event_time: event_time.into_owned(),
             form,
+            jwt: None,
         })
     }
 

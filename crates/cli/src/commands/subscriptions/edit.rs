@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::fields::{CONDITION_KEYS, FieldArgs};
+use super::security::{SecurityArgs, replace_alternatives, show_new_secret};
 use super::subscription_path;
 use crate::catalog;
 use crate::client::{self, Client};
@@ -17,18 +18,26 @@ use crate::global_args::GlobalArgs;
 use crate::output;
 
 const AFTER_HELP: &str = "\
-A field without a flag stays as it is. --event and --condition replace the
-whole list.
+A field without a flag stays as it is. --event, --condition and --secret replace
+the whole list. --header adds a header, or replaces the header of this name.
 Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
 is sent. The subscription keeps its cursor.
+
+Secrets are never shown: `…` stands for a secret, and `?…` for the query of a
+URL. Text with `…` keeps the secret. A secret can be `env:NAME` (an environment
+variable), `file:PATH` or `-` (stdin). Other users of this machine can see the
+arguments of a command, so prefer these to the secret itself.
 
 Examples:
   easel subscriptions edit grades --webhook https://new.example.edu/hook
   easel subscriptions edit grades --event 'grade_*' --event 'submission_*'
+  easel subscriptions edit grades --sign jwt
+  easel subscriptions edit grades --sign standard --secret … --secret env:NEW
   EDITOR=nano easel subscriptions edit grades";
 
 /// The read-only members of a subscription.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
+    "address_guard",
     "state",
     "reason",
     "held_since",
@@ -50,6 +59,8 @@ pub(super) struct EditArgs {
     webhook: Option<String>,
     #[command(flatten)]
     fields: FieldArgs,
+    #[command(flatten)]
+    security: SecurityArgs,
     /// Editor to use if no other flag is given
     #[arg(
         long,
@@ -71,11 +82,14 @@ impl EditArgs {
         let path = subscription_path(&self.name);
         let mut old: Value = client::read(&client.get(&path).await?)?;
         let mut patch = self.fields.json(self.webhook.as_deref());
+        let new_secret = self.security.add_to(&mut patch)?;
         if patch.as_object().is_some_and(|members| !members.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
             replace_conditions(&mut patch);
             remove_key(&mut patch);
-            return client.patch(&path, &patch).await.map(Some);
+            replace_alternatives(&mut patch);
+            let answer = client.patch(&path, &patch).await?;
+            return show_new_secret(answer, new_secret, global).map(Some);
         }
         if let Some(members) = old.as_object_mut() {
             members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));

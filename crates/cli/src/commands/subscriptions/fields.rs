@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
 use crate::settings::nearest;
@@ -30,6 +31,9 @@ pub(super) struct FieldArgs {
     /// Format of the events: canvas, caliper or caliper-strict [default: canvas]
     #[arg(long)]
     format: Option<String>,
+    /// Mask secret values, such as access tokens, in the URLs of events: on or off [default: on]
+    #[arg(long, value_parser = PossibleValuesParser::new(["on", "off"]), hide_possible_values = true)]
+    masking: Option<String>,
     /// Maximum number of events in one Caliper envelope [default: 1]
     #[arg(long, value_name = "N")]
     batch: Option<u16>,
@@ -69,6 +73,7 @@ impl FieldArgs {
         ]);
         object([
             ("format", self.format.as_deref().map(Value::from)),
+            ("masking", self.masking.as_deref().map(Value::from)),
             ("in_flight", self.in_flight.map(Value::from)),
             (
                 "events",

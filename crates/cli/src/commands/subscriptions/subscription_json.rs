@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use easel_server::Term;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::balance_json::BalanceJson;
@@ -16,6 +17,7 @@ pub(super) struct SubscriptionJson {
     events: Vec<String>,
     conditions: BTreeMap<String, Vec<String>>,
     format: String,
+    masking: String,
     in_flight: u16,
     max_rate: Option<u32>,
     order: String,
@@ -27,6 +29,7 @@ pub(super) struct SubscriptionJson {
     reason: Option<String>,
     held_since: Option<Timestamp>,
     holding_until: Option<Timestamp>,
+    address_guard: String,
     origin: String,
     created_at: Timestamp,
     balance: BalanceJson,
@@ -41,6 +44,25 @@ struct WebhookJson {
     url: String,
     timeout: String,
     batch: u16,
+    signing: Option<SigningJson>,
+    authentication: Option<AuthenticationJson>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    client_certificate: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SigningJson {
+    Jwt { algorithm: String },
+    Standard { secrets: Vec<IgnoredAny> },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AuthenticationJson {
+    Basic { user: String },
+    Bearer(IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -109,6 +131,29 @@ impl SubscriptionJson {
         };
         let max_rate = self.max_rate.map(|rate| format!("{rate} events/s"));
         let none = || "none".to_owned();
+        let guard = match &*self.address_guard {
+            "reported" => "reported: refused addresses are connected to, with a warning in the log",
+            guard => guard,
+        };
+        let WebhookJson {
+            signing,
+            authentication,
+            headers,
+            client_certificate,
+            ..
+        } = &self.webhook;
+        let signing = signing.as_ref().map(|signing| match signing {
+            SigningJson::Jwt { algorithm } => format!("jwt, {algorithm}"),
+            SigningJson::Standard { secrets } if secrets.len() == 1 => "standard".to_owned(),
+            SigningJson::Standard { secrets } => format!("standard, {} secrets", secrets.len()),
+        });
+        let login = authentication.as_ref().map(|login| match login {
+            AuthenticationJson::Basic { user } => format!("basic, user {user}"),
+            AuthenticationJson::Bearer(_) => "bearer token".to_owned(),
+        });
+        let names = headers.keys().map(String::as_str).collect::<Vec<_>>();
+        let headers = Some(names.join(", ")).filter(|names| !names.is_empty());
+        let certificate = client_certificate.map(|_present| "client certificate".to_owned());
         let mut fields = vec![
             ("name", self.name),
             ("state", state),
@@ -120,7 +165,13 @@ impl SubscriptionJson {
                     .unwrap_or_else(none),
             ),
             ("format", self.format),
+            ("masking", self.masking),
             ("webhook", self.webhook.url),
+            ("guard", guard.to_owned()),
+            ("signing", signing.unwrap_or_else(none)),
+            ("login", login.unwrap_or_else(none)),
+            ("headers", headers.unwrap_or_else(none)),
+            ("certificate", certificate.unwrap_or_else(none)),
             ("timeout", self.webhook.timeout),
             ("batch", self.webhook.batch.to_string()),
             ("in flight", self.in_flight.to_string()),
