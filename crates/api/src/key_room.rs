@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use easel_keys::Keys;
 
-/// Seals all secrets outside the file of keys again. Returns how many.
+/// Seals all secrets outside `keys.db` again. Returns how many secrets it sealed.
 pub type ResealAll = Arc<dyn Fn() -> Result<usize, String> + Send + Sync>;
 
 /// The keys of the server.
@@ -13,7 +13,7 @@ pub type ResealAll = Arc<dyn Fn() -> Result<usize, String> + Send + Sync>;
 pub struct KeyRoom {
     /// The keys.
     pub keys: Arc<Keys>,
-    /// Seals all secrets outside the file of keys again.
+    /// Seals all secrets outside `keys.db` again.
     pub reseal: ResealAll,
 }
 

@@ -17,8 +17,8 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::request::Path;
 
-/// How long a receiver may use the published keys without a new request. The next key is published long
-/// before it signs.
+/// How long a receiver may use the published keys without a new request, in seconds. The next key is usually
+/// published long before it signs.
 const JWKS_CACHE: &str = "public, max-age=300";
 
 /// The keys of the server, without their secrets.
@@ -45,7 +45,7 @@ pub(crate) struct SigningKeyJson {
     current: String,
     /// The id of the key that signs after the next rotation.
     next: String,
-    /// Since when the current key signs.
+    /// When the current key began to sign.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     /// When the next key becomes the current one.
@@ -66,7 +66,7 @@ pub(crate) struct MasterKeyJson {
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "show_jwks", tag = "keys", security(()), responses((status = OK, body = Object, description = "A JWK Set")))]
 pub(crate) async fn jwks(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let (keys, now) = (api.keys.keys, api.clock.now());
-    // The server generates this key after its first start. A receiver must not see a set without it.
+    // The server generates this key after its first start. A receiver must not get a set without this key.
     let signing = keys.signing();
     if signing.current(SigningAlgorithm::Rs256).is_none() {
         run_blocking(move || keys.ensure(SigningAlgorithm::Rs256, now)).await?;

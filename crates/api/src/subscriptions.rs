@@ -43,8 +43,8 @@ pub(crate) struct SubscriptionJson {
     /// When the next attempt of a hold is due. Null while the hold waits for an operator.
     #[schema(value_type = Option<String>, format = DateTime)]
     holding_until: Option<Timestamp>,
-    /// Whether the guard of addresses applies. It does not apply to a subscription that is older than the
-    /// guard, until its URL changes or an operator enforces the guard.
+    /// Whether the address guard applies. It does not apply to a subscription that is older than the guard,
+    /// until its URL changes or an operator enforces the guard.
     address_guard: AddressGuardJson,
     /// `file` if the configuration file declares the subscription. Then only the file can change it.
     #[schema(value_type = String, example = "api")]
@@ -73,9 +73,9 @@ pub(crate) struct ResumptionJson {
 #[schema(as = AddressGuard)]
 #[serde(rename_all = "snake_case")]
 enum AddressGuardJson {
-    /// Refused addresses are not connected to.
+    /// Easel does not connect to refused addresses.
     Enforced,
-    /// Refused addresses are connected to, and each connection is logged as a warning.
+    /// Easel connects to refused addresses, and logs a warning for each connection.
     Reported,
 }
 
@@ -163,7 +163,7 @@ async fn update(api: &Api, name: &str, spec: Spec) -> Result<Json<SubscriptionJs
         );
         return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
     }
-    // A text that was shown in place of a secret means: keep the secret.
+    // A text that stands for a secret keeps the secret.
     let current = api.subscriptions.get(name)?;
     let spec = spec.keep_secrets(&current.spec);
     let changed = api.subscriptions.update(spec).await?;
@@ -217,15 +217,15 @@ pub(crate) async fn resume(
     Ok(Json(details(&api, &resumed)))
 }
 
-/// Applies the guard of addresses to a subscription that is older than the guard. If the guard refuses
-/// its address, the subscription goes on hold.
+/// Applies the address guard to a subscription that is older than the guard. If the guard refuses its
+/// address, the subscription goes on hold.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/enforce-guard", operation_id = "enforce_guard", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn enforce_guard(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let changed = api.subscriptions.enforce_guard(&name).await?;
-    info!(subscription = %name, "guard of addresses enforced");
+    info!(subscription = %name, "address guard enforced");
     Ok(Json(details(&api, &changed)))
 }
 

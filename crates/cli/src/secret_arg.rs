@@ -41,7 +41,7 @@ impl SecretArg {
 /// Reads the secrets of arguments.
 #[derive(Debug, Default)]
 pub(crate) struct SecretReader {
-    /// What was read from stdin already.
+    /// The content of stdin, if something else has read or will read stdin.
     stdin_content: Option<&'static str>,
 }
 

@@ -68,7 +68,7 @@ pub struct DispatchDeps {
     pub make_sink: MakeSink,
     /// Translates events to Caliper.
     pub translator: Arc<Translator>,
-    /// Masks secret values in addresses.
+    /// Masks secret values in URLs.
     pub masker: Arc<UrlMasker>,
     /// The clock.
     pub clock: Arc<dyn Clock>,

@@ -1,12 +1,12 @@
 //! Converts a record to its form: the bytes that are sent to a subscription.
 //!
-//! A form that is translated or signed is made once and cached. All lanes and attempts share it: at the
-//! head of the log, lanes with one kind of form ask for the same events at about the same time. No form is
-//! made while the cache is locked, so lanes with different kinds do not wait for each other. Secret values
-//! in addresses are masked first, so every format is masked in the same way.
+//! A form that is translated or signed is made once and cached. All lanes and attempts share it. At the head
+//! of the log, lanes with one kind of form ask for the same events at about the same time. No form is made
+//! while the cache is locked, so lanes with different kinds do not wait for each other. Secret values in URLs
+//! are masked first, so every format is masked in the same way.
 //!
-//! The event's own JSON needs no translation, so without a signature each lane makes a copy. Caching these copies cost 6 %
-//! of the throughput of one lane, because their memory was cold when it was freed.
+//! The event's own JSON needs no translation. So without a JWT, each lane makes a copy. Caching these copies
+//! cost 6 % of the throughput of one lane, because their memory was cold when it was freed.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -33,7 +33,7 @@ const MAX_FORM_BYTES: usize = 8 << 20;
 pub(crate) struct FormKind {
     format: Format,
     masking: Masking,
-    /// The algorithm of the JWT; `None` if the form is no JWT.
+    /// The algorithm of the JWT; `None` if the form is not sent as a JWT.
     jwt: Option<SigningAlgorithm>,
 }
 

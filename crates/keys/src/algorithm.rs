@@ -59,7 +59,7 @@ impl FromStr for SigningAlgorithm {
     }
 }
 
-/// A name is not the name of a [`SigningAlgorithm`].
+/// The error for a name that is not the name of a [`SigningAlgorithm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the algorithm must be RS256, ES256 or EdDSA")]
 pub struct UnknownAlgorithm;

@@ -3,7 +3,8 @@
 //! The file is SQLite, format 2:
 //!
 //! - `master`, one row: the id of the master key. The key itself is outside the data folder;
-//! - `data_keys`, one row per data key, encrypted with the master key. The last one seals new secrets;
+//! - `data_keys`, one row per data key, encrypted with the master key. The data key with the greatest id seals
+//!   new secrets;
 //! - `signing_keys`, one row per signing key, sealed with a data key. `role` is `previous`, `current` or
 //!   `next`;
 //! - `folder`, since format 2: the data folder of the file, and the file's role.
@@ -121,14 +122,14 @@ pub enum KeyStoreError {
     OtherKey {
         /// The id of the key that sealed the secrets.
         wanted: String,
-        /// The id of the given key.
+        /// The id of the current key.
         found: String,
     },
     /// A secret cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The keys must not be removed, because the master key opens them.
-    #[error("remove the keys: the master key opens them, so no secret is lost")]
+    /// The keys are not removed, because the master key still opens them.
+    #[error("remove the keys: the master key still opens them, so no secret is lost")]
     Usable,
     /// The operating system returned no random bytes.
     #[error("generate a key")]
@@ -151,12 +152,12 @@ pub enum KeyStoreError {
     Generate(crate::private_key::PrivateKeyError),
     /// An algorithm has no signing key.
     #[cfg(feature = "signing")]
-    #[error("rotate the signing key of {algorithm}: there is none")]
+    #[error("rotate the signing key of {algorithm}: it does not exist")]
     NoSigningKey {
         /// The algorithm.
         algorithm: crate::SigningAlgorithm,
     },
-    /// A row has an invalid value.
+    /// The row of a signing key has an invalid value.
     #[error("read the signing key {kid}: {what}")]
     SigningKey {
         /// The id of the signing key.
@@ -172,7 +173,7 @@ impl KeyStore {
     ///
     /// # Errors
     ///
-    /// Fails if the master key of the data folder is missing, or if another key was given.
+    /// Fails if the master key of the data folder is missing, or if `source` has another key.
     pub fn open(
         path: &Path,
         source: MasterKeySource,
@@ -204,7 +205,7 @@ impl KeyStore {
         Ok(store)
     }
 
-    /// Removes all keys from the file at `path`. Everything that they sealed is lost. The next
+    /// Removes all keys from the file at `path`. All secrets that these keys sealed are lost. The next
     /// [`open`](Self::open) creates new keys.
     ///
     /// # Errors
@@ -259,13 +260,13 @@ impl KeyStore {
         let new = MasterKey::generate()?;
         self.source.file.write_new(&new)?;
         self.re_encrypt(&old, &new, now)?;
-        // If this fails, the next start does it.
+        // If the rename fails, the next start repeats it.
         self.source.file.rename_new()?;
         info!(old = id, new = new.id(), "master key rotated");
         Ok(new.id())
     }
 
-    /// Removes all data keys but the current one. Secrets that they sealed are lost.
+    /// Removes all data keys except the current one. Secrets that the removed keys sealed are lost.
     pub fn remove_old_data_keys(&self) -> Result<(), KeyStoreError> {
         let sql = "DELETE FROM data_keys WHERE id < (SELECT max(id) FROM data_keys)";
         let file = self.file();
@@ -290,7 +291,8 @@ impl KeyStore {
         Ok(id.optional()?)
     }
 
-    /// Returns the first master key of a data folder.
+    /// Returns the first master key of a data folder: the key of the settings, the key in the file, or a new
+    /// key, which it writes to the file.
     fn first_master_key(&mut self) -> Result<MasterKey, KeyStoreError> {
         if let Some(key) = &self.source.key {
             return Ok(key.clone());
@@ -383,7 +385,7 @@ impl KeyStore {
         Ok(data_keys)
     }
 
-    /// Saves the data keys in one transaction, and gives new ones to the sealer.
+    /// Saves the data keys in one transaction, and adds them to the sealer.
     fn save_data_keys(
         &self,
         master: &MasterKey,

@@ -1,4 +1,4 @@
-//! All keys of a data folder: the store, and the signing keys that were read from it.
+//! All keys of a data folder: the store, and the signing keys in memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::signing_keys::{SigningKeySet, SigningKeys};
 
 /// All keys of a data folder.
 ///
-/// All methods block on the disk, and some generate keys, which takes a fraction of a second.
+/// Most methods block on the disk. Some generate keys, which takes a fraction of a second.
 #[derive(Debug)]
 pub struct Keys {
     store: KeyStore,
@@ -26,7 +26,8 @@ pub struct Keys {
     change_lock: Mutex<()>,
 }
 
-/// Seals the secrets of another data file again with the current data key.
+/// Seals the secrets of another data file again with the current data key. Returns how many secrets it
+/// sealed, or an error text.
 pub type Reseal<'a> = &'a (dyn Fn() -> Result<usize, String> + 'a);
 
 impl Keys {
@@ -69,7 +70,7 @@ impl Keys {
         &self.store
     }
 
-    /// Generates keys for an algorithm, if it has none.
+    /// Generates the signing keys of an algorithm if the algorithm has no keys.
     pub fn ensure(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<(), KeyStoreError> {
         let _turn = self
             .change_lock
@@ -83,7 +84,7 @@ impl Keys {
         self.save(algorithm, set.map_err(KeyStoreError::Generate)?)
     }
 
-    /// Makes the next key of an algorithm the current one. Returns the new keys.
+    /// Makes the next key of an algorithm the current one. Returns the keys after the rotation.
     pub fn rotate(
         &self,
         algorithm: SigningAlgorithm,
@@ -123,8 +124,8 @@ impl Keys {
         sets.iter().map(|(name, set)| (*name, due(set))).collect()
     }
 
-    /// Replaces the master key in its file. Seals all secrets again with a new data key, those of other
-    /// data files with `reseal`. Returns the id of the new master key.
+    /// Replaces the master key in its file, and seals all secrets again with a new data key. `reseal` seals
+    /// the secrets of other data files. Returns the id of the new master key.
     ///
     /// # Errors
     ///
@@ -144,7 +145,7 @@ impl Keys {
         Ok(id)
     }
 
-    /// Completes a rotation of the master key that was killed, if there is one.
+    /// Completes a rotation of the master key that a killed process left unfinished.
     pub fn complete_rotation(&self, reseal: Reseal<'_>) -> Result<(), KeyStoreError> {
         let _turn = self
             .change_lock

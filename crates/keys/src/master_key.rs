@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_the_same_as_text() {
+    fn a_key_written_as_text_is_parsed_back() {
         let key = MasterKey::generate().unwrap();
         let text = key.to_text();
         assert_eq!(text.expose().len(), 44);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_another_length_is_no_key() {
+    fn a_text_of_another_length_is_not_a_key() {
         for text in [
             "",
             "c2hvcnQ=",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_has_the_id_alone() {
+    fn debug_output_has_only_the_id() {
         let key = MasterKey::parse(&Secret::new("A".repeat(43) + "=")).unwrap();
         assert_eq!(format!("{key:?}"), format!("MasterKey({})", key.id()));
         assert_eq!(key.id().len(), 16);

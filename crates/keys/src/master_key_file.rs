@@ -13,8 +13,8 @@ use crate::{MasterKey, Secret};
 
 /// The file of a master key. Only its owner can read it.
 ///
-/// A rotation writes the new key to a second file with the suffix `.new`, and renames that file at its
-/// end. So a killed process leaves the key that opens the data folder in one of the two files.
+/// A rotation writes the new key to a second file with the suffix `.new`. Its last step renames that file.
+/// So after a killed process, one of the two files has the key that opens the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MasterKeyFile {
     path: PathBuf,
@@ -42,7 +42,7 @@ pub enum MasterKeyFileError {
 }
 
 impl MasterKeyFile {
-    /// Names a file. It may be missing.
+    /// Returns the file at `path`, which need not exist.
     pub const fn new(path: PathBuf) -> Self {
         Self { path }
     }
@@ -57,7 +57,7 @@ impl MasterKeyFile {
         read(&self.path)
     }
 
-    /// Reads the key of a rotation that did not end; `None` if there is none.
+    /// Reads the new key of an unfinished rotation; `None` if its file is missing.
     pub(crate) fn read_new(&self) -> Result<Option<MasterKey>, MasterKeyFileError> {
         read(&self.new_path())
     }

@@ -29,7 +29,7 @@ const KEY_BYTES: usize = 32;
 /// The bytes of a nonce. Random nonces of this length do not repeat.
 const NONCE_BYTES: usize = 24;
 
-/// Where a sealed secret lies, and in which version.
+/// Where a sealed secret is stored, and the version of its row.
 #[derive(Clone, Copy, Debug)]
 pub struct SealedPlace<'a> {
     /// The data file and its table, such as `state.db/subscriptions`.
@@ -47,7 +47,7 @@ pub struct Sealer {
 
 #[derive(Default)]
 struct DataKeys {
-    /// The keys by id. The last one is the current one.
+    /// The keys by id. The key with the greatest id is the current one.
     by_id: BTreeMap<u32, XChaCha20Poly1305>,
 }
 
@@ -97,7 +97,7 @@ impl Sealer {
     ///
     /// # Errors
     ///
-    /// Fails if there is no data key, or no random bytes.
+    /// Fails if there is no data key, or if the operating system returns no random bytes.
     pub fn seal(&self, place: SealedPlace<'_>, secret: &[u8]) -> Result<Vec<u8>, SealError> {
         let keys = self
             .data_keys
@@ -152,7 +152,7 @@ impl Sealer {
         }
     }
 
-    /// Forgets all data keys but the current one.
+    /// Removes all data keys except the current one.
     #[cfg(feature = "store")]
     pub(crate) fn forget_older(&self) {
         let mut keys = self
@@ -288,7 +288,7 @@ mod tests {
     };
 
     #[test]
-    fn a_sealed_secret_can_be_opened_at_its_place_alone() {
+    fn a_sealed_secret_can_be_opened_only_at_its_place() {
         let sealer = Sealer::ephemeral().unwrap();
         let sealed = sealer.seal(PLACE, b"hunter2").unwrap();
         let opened = sealer.open(PLACE, &sealed).unwrap();
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_key_opens_under_its_master_key_alone() {
+    fn only_its_master_key_opens_a_data_key() {
         let [master, other] = [(); 2].map(|()| MasterKey::generate().unwrap());
         let data_key = random_data_key().unwrap();
         let wrapped = wrap(&master, 4, &data_key).unwrap();

@@ -1,7 +1,7 @@
 //! The keys that sign, in memory.
 //!
 //! Each algorithm has a current key, which signs, and a next key, which is published before it signs. The
-//! previous key is still published, because signatures of it are under way.
+//! previous key is still published, because receivers may still get requests that it signed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,7 +26,7 @@ pub struct SigningKeySet {
     pub current: Arc<PrivateKey>,
     /// The key that signs after the next rotation.
     pub next: Arc<PrivateKey>,
-    /// Since when the current key signs.
+    /// When the current key began to sign.
     pub since: Timestamp,
 }
 
@@ -112,7 +112,8 @@ impl SigningKeys {
     }
 }
 
-/// Returns a key id: a time in whole seconds, as the hosted service uses it. It is after every other id.
+/// Returns the id of a new key: `now` in whole seconds, or one second after `latest_kid` if that is later.
+/// Hosted Canvas has ids of this form.
 #[cfg(feature = "store")]
 fn kid_after(now: Timestamp, latest_kid: Option<&str>) -> String {
     let second = SignedDuration::from_secs(1);
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_moves_each_key_one_place_on() {
+    fn a_rotation_makes_the_current_key_previous_and_the_next_key_current() {
         let now: Timestamp = "2026-11-30T17:40:16.9Z".parse().unwrap();
         let first = SigningKeySet::generate(SigningAlgorithm::EdDsa, now, None).unwrap();
         assert_eq!(

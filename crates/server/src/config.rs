@@ -57,7 +57,7 @@ pub struct Config {
     pub kinesis: KinesisConfig,
     /// All webhooks.
     pub webhook: WebhookConfig,
-    /// Secret values in the addresses of events.
+    /// Secret values in the URLs of events.
     pub masking: MaskingConfig,
     /// The keys that seal secrets and sign events.
     pub keys: KeysConfig,
@@ -192,10 +192,10 @@ pub struct WebhookConfig {
     pub proxy: Option<SecretUrl>,
 }
 
-/// Secret values in the addresses of events.
+/// Secret values in the URLs of events.
 #[derive(Clone, Debug, Default)]
 pub struct MaskingConfig {
-    /// Parameters whose values are masked, in addition to `access_token`, `token`, `signature` and
+    /// URL parameters whose values are masked, in addition to `access_token`, `token`, `signature` and
     /// `verifier`.
     pub names: Vec<String>,
 }
@@ -203,9 +203,9 @@ pub struct MaskingConfig {
 /// The keys that seal secrets and sign events.
 #[derive(Clone, Debug)]
 pub struct KeysConfig {
-    /// The file of the master key. With `None`, it is beside the data folder, with the suffix `.key`.
+    /// The file of the master key. `None`: the file beside the data folder, with the suffix `.key`.
     pub master_key_file: Option<PathBuf>,
-    /// The master key. With it, the file is not used.
+    /// The master key. If it is set, the file is not used.
     pub master_key: Option<Secret<String>>,
     /// The master key before the current one. A start with both re-encrypts the data folder.
     pub previous_master_key: Option<Secret<String>>,
@@ -310,7 +310,7 @@ impl KeysConfig {
 }
 
 impl WebhookConfig {
-    /// Returns the guard of outgoing connections for a server that listens on `listen`.
+    /// Returns the address guard for a server that listens on `listen`.
     pub fn guard(&self, listen: SocketAddr) -> Guard {
         Guard {
             allow: self.allow.clone(),

@@ -1,4 +1,4 @@
-//! Names the subscriptions that the guard of outgoing connections would stop.
+//! Names the subscriptions that the address guard would stop.
 //!
 //! The guard does not apply to a subscription that is older than the guard, until its URL changes or the
 //! operator enforces the guard. After the start, each of these subscriptions is checked once: if its
@@ -37,18 +37,18 @@ impl GuardReport {
             let name = subscription.spec.name.as_str();
             match self.webhooks.resolve(&subscription.spec).await {
                 AddressCheck::Allowed => match self.subscriptions.enforce_guard(name).await {
-                    Ok(_enforced) => info!(subscription = name, "guard of addresses applies now"),
-                    Err(error) => warn!(subscription = name, %error, "guard not enforced"),
+                    Ok(_enforced) => info!(subscription = name, "address guard applies now"),
+                    Err(error) => warn!(subscription = name, %error, "address guard not applied"),
                 },
                 AddressCheck::Unknown => warn!(
                     subscription = name,
-                    "address cannot be checked, because its name does not resolve; the guard does \
-                     not apply yet: run `easel subscriptions enforce-guard` to apply it"
+                    "address cannot be checked, because its name does not resolve; the address \
+                     guard does not apply yet: run `easel subscriptions enforce-guard` to apply it"
                 ),
                 AddressCheck::Refused(reason) => warn!(
                     subscription = name,
                     reason,
-                    "the guard of addresses would stop this subscription: add its network to \
+                    "address guard would stop this subscription: add its network to \
                      webhook.allow, or run `easel subscriptions enforce-guard` to stop it"
                 ),
             }

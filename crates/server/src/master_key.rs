@@ -30,8 +30,8 @@ pub fn rotate_master_key(config: &Config) -> Result<String, StartError> {
     Ok(keys.rotate_master_key(now, &reseal)?)
 }
 
-/// Makes new keys for a data folder whose master key is lost. All its secrets are lost. Returns the names of
-/// the subscriptions that had secrets; they are paused until their secrets are set again.
+/// Creates new keys for a data folder whose master key is lost. All secrets in the folder are lost. Returns the
+/// names of the subscriptions that had secrets. They are paused until an operator sets their secrets again.
 ///
 /// # Errors
 ///

@@ -117,7 +117,7 @@ impl Reloader {
             webhook_changed || self.with_applied(|applied| applied.ca_file != ca_file);
         if clients_changed {
             self.0.webhooks.replace(webhooks);
-            info!("settings of webhooks and certificate authorities re-read");
+            info!("webhook settings and certificate authorities re-read");
             reloaded.changed = true;
         }
         self.with_applied(|applied| {

@@ -1,4 +1,4 @@
-//! The two clients of webhooks: one with the guard of outgoing connections, and one that only reports.
+//! The two clients of webhooks: one enforces the address guard, and one only reports refused addresses.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use easel_log::{Clock, SystemClock};
 use easel_sinks::{ClientError, Guard, WebhookClient, WebhookOptions};
 use easel_subscriptions::GuardState;
 
-/// The two clients of webhooks. They share no connections, so an enforced guard never uses a connection
-/// that it would not have made.
+/// The two clients of webhooks. They share no connections, so the enforcing client never uses a connection
+/// that its guard would refuse.
 #[derive(Clone, Debug)]
 pub(crate) struct WebhookClients {
     /// The rules about addresses.

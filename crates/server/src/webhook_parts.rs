@@ -24,7 +24,8 @@ pub(crate) enum SigningParts {
 }
 
 impl WebhookParts {
-    /// Validates the webhook of a spec. The error names the place, and never contains a secret.
+    /// Creates the parts of a spec, and validates them. The error names the invalid place, and never contains a
+    /// secret.
     pub(crate) fn from_spec(spec: &Spec) -> Result<Self, String> {
         let SinkSpec::Webhook(webhook) = &spec.sink;
         let endpoint = Endpoint::parse(webhook.url.expose());

@@ -1,7 +1,7 @@
 //! Creates the webhooks of subscriptions.
 //!
-//! A new client replaces the old one when the certificate authorities change. Each new attempt uses it.
-//! Running attempts finish with the old client.
+//! New clients replace the old ones when a setting of `[webhook]` or the certificate authorities change. Each
+//! new attempt uses the new clients. Running attempts finish with the old ones.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -15,7 +15,6 @@ use easel_sinks::{
     describe_metrics,
 };
 use easel_subscriptions::{GuardState, Spec, SpecCheck};
-
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
@@ -26,10 +25,10 @@ use crate::webhook_parts::{SigningParts, WebhookParts};
 /// The timeout of resolving a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The result of a check of an address.
+/// The result of a check of the address of an endpoint.
 pub(crate) enum AddressCheck {
     Allowed,
-    /// The guard refuses it, with a reason.
+    /// The guard refuses the address, with the reason.
     Refused(String),
     /// The name does not resolve.
     Unknown,
@@ -102,7 +101,7 @@ impl Webhooks {
         })
     }
 
-    /// Returns the number of the current clients, and a webhook that uses them.
+    /// Returns a webhook that uses the current clients.
     fn webhook(
         &self,
         parts: &WebhookParts,
@@ -122,7 +121,8 @@ impl Webhooks {
             .with_headers(parts.custom_headers.clone()))
     }
 
-    /// Returns the signer of a webhook. Generates a key for the first webhook with an algorithm.
+    /// Returns the signer of a webhook. Generates signing keys if the algorithm has no keys yet. Blocks the
+    /// thread.
     fn signer(&self, parts: &WebhookParts) -> Result<Option<RequestSigner>, String> {
         Ok(match &parts.signing {
             None => None,
@@ -195,7 +195,7 @@ impl SpecCheck for Webhooks {
     }
 }
 
-/// A webhook whose client can be replaced.
+/// A webhook whose clients can be replaced.
 #[derive(Debug)]
 struct ReplaceableWebhook {
     webhooks: Webhooks,
@@ -207,7 +207,7 @@ struct ReplaceableWebhook {
 }
 
 impl ReplaceableWebhook {
-    /// Returns a webhook that uses the current client.
+    /// Returns a webhook that uses the current clients.
     fn webhook(&self) -> Result<Webhook, SendError> {
         let number = self.webhooks.clients_number();
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
-//! The JWT of an item, made once for each signing key.
+//! The JWT of an item, signed once for each signing key.
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-/// The JWT of an item, made once for each signing key. All attempts of all subscriptions share it.
+/// The JWT of an item, signed once for each signing key. All attempts that have the item share the JWT.
 #[derive(Debug, Default)]
 pub struct JwtCell(Mutex<Option<SignedJwt>>);
 
@@ -14,8 +14,8 @@ struct SignedJwt {
 }
 
 impl JwtCell {
-    /// Returns the JWT of the key `kid`. If the cell has the JWT of another key or none, `sign` makes it.
-    /// Other callers wait meanwhile.
+    /// Returns the JWT that the key `kid` signed. Runs `sign` if the cell has no JWT of this key. Other callers
+    /// wait for the result.
     ///
     /// # Errors
     ///

@@ -117,8 +117,8 @@ pub enum SendError {
         /// The error with its causes. It never contains a header value or a URL.
         reason: String,
     },
-    /// This server made no attempt to connect or could not build the request: the guard refuses the address,
-    /// or there is no key to sign with. Nothing was sent.
+    /// This server sent nothing, because the address guard refuses the address, or because it could not sign
+    /// or build the request.
     #[error("send: {reason}")]
     NotSent {
         /// The reason.

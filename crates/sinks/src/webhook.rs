@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `webhook-id` | the event's id, the same in every attempt; for several events, a UUID derived from their ids |
 //! | `webhook-timestamp` | the time of this attempt, in seconds since 1970 |
-//! | `webhook-signature` | a signature of each secret; only with [`RequestSigner::Standard`] |
+//! | `webhook-signature` | one signature for each secret; only with [`RequestSigner::Standard`] |
 //! | `easel-event-name`, `easel-event-time` | the event's type and time, as in the event; comma-separated for several events |
 //! | `easel-attempt` | the number of the attempt, from 1 |
 //! | `easel-subscription` | the subscription's name |

@@ -15,18 +15,18 @@ pub struct Definition {
     pub origin: Origin,
     /// Whether the subscription is active.
     pub state: State,
-    /// Whether the guard of outgoing connections applies.
+    /// Whether the address guard applies.
     pub guard: GuardState,
 }
 
-/// What the guard of outgoing connections does with a refused address.
+/// What the address guard does about a refused address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GuardState {
-    /// The address is not dialled.
+    /// Easel does not connect to the address.
     #[default]
     Enforced,
-    /// The address is dialled, and a warning is logged. Only a subscription from before the guard has
-    /// this mode, until its URL changes or an operator enforces the guard.
+    /// Easel connects to the address, and logs a warning. Only a subscription that is older than the guard
+    /// has this state, until its URL changes or an operator enforces the guard.
     Reported,
 }
 

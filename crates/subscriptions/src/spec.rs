@@ -43,7 +43,7 @@ pub struct Spec {
     pub conditions: Conditions,
     /// The format in which events are sent.
     pub format: Format,
-    /// Whether secret values in the addresses of events are masked.
+    /// Whether secret values in the URLs of events are masked.
     pub masking: Masking,
     /// Where in the log the subscription begins. Used once, when the subscription is created.
     pub start: Start,
@@ -140,7 +140,7 @@ impl Format {
     }
 }
 
-/// Whether the values of secret query parameters, such as `access_token`, are masked in the addresses of
+/// Whether the values of secret query parameters, such as `access_token`, are masked in the URLs of
 /// events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -148,7 +148,7 @@ pub enum Masking {
     /// Secret values are masked.
     #[default]
     On,
-    /// Addresses are sent unchanged.
+    /// URLs are sent unchanged.
     Off,
 }
 

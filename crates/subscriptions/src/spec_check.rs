@@ -1,4 +1,4 @@
-//! A validation of specs by the sinks.
+//! An additional validation of specs, which the server provides.
 
 use async_trait::async_trait;
 
@@ -7,14 +7,14 @@ use crate::Spec;
 /// An additional validation of specs. An invalid spec is rejected before it is stored.
 #[async_trait]
 pub trait SpecCheck: Send + Sync + 'static {
-    /// Validates everything that can be seen without the network, except the address of the endpoint.
+    /// Validates everything that needs no network, except the address of the endpoint.
     fn check(&self, spec: &Spec) -> Result<(), String>;
 
-    /// Rejects an endpoint whose URL has an address that the guard refuses.
+    /// Rejects an endpoint whose URL contains an address that the address guard refuses.
     fn check_address(&self, spec: &Spec) -> Result<(), String>;
 
-    /// Rejects an endpoint whose name resolves to an address that the guard refuses. A name that does not
-    /// resolve is accepted: its address is checked again before each connection.
+    /// Rejects an endpoint whose name resolves to an address that the address guard refuses. Accepts a name
+    /// that does not resolve, because its address is checked again before each connection.
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String>;
 }
 

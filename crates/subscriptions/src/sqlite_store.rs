@@ -104,7 +104,8 @@ impl SqliteStore {
         })
     }
 
-    /// Seals all specs again that an older data key sealed. Blocks the thread. Returns how many.
+    /// Seals those specs again that an older data key sealed. Returns how many specs it sealed. Blocks the
+    /// thread.
     pub fn reseal(&self) -> Result<usize, StateStoreError> {
         let mut connection = self
             .connection
@@ -113,8 +114,8 @@ impl SqliteStore {
         sealed_spec::reseal(&mut connection, &self.sealer)
     }
 
-    /// Replaces all specs that cannot be opened, because their data key is lost, with specs without secrets.
-    /// Pauses the subscriptions that had secrets, and returns their names. Blocks the thread.
+    /// Replaces each spec whose data key is lost by the same spec without secrets. Pauses the subscriptions
+    /// that had secrets, and returns their names. Blocks the thread.
     pub fn forget_lost_secrets(&self) -> Result<Vec<String>, StateStoreError> {
         let mut connection = self
             .connection

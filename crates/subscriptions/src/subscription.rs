@@ -34,7 +34,7 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// Whether the subscription is active.
     pub state: State,
-    /// Whether the guard of outgoing connections applies.
+    /// Whether the address guard applies.
     pub guard: GuardState,
     /// The replay that this value stands for; `None` for the subscription itself. Each replay has a
     /// `Subscription` value of its own, with the same definition.

@@ -136,7 +136,7 @@ impl Subscriptions {
     pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
         for spec in &specs {
             self.validate(spec)?;
-            if !self.is_before_the_guard(spec) {
+            if !self.is_older_than_guard(spec) {
                 self.check
                     .check_address(spec)
                     .map_err(ChangeError::invalid(spec))?;
@@ -194,7 +194,7 @@ impl Subscriptions {
     /// subscription, it becomes active and belongs to the API.
     pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.validate(&spec)?;
-        if !self.is_before_the_guard(&spec) {
+        if !self.is_older_than_guard(&spec) {
             let checked = self.check.check_resolved(&spec).await;
             checked.map_err(ChangeError::invalid(&spec))?;
         }
@@ -259,8 +259,8 @@ impl Subscriptions {
         self.resume(name).await
     }
 
-    /// Makes the guard of outgoing connections apply to a subscription from before the guard. If the guard
-    /// refuses its address, the subscription goes on hold.
+    /// Applies the address guard to a subscription that is older than the guard. If the guard refuses its
+    /// address, the subscription goes on hold.
     pub async fn enforce_guard(
         self: &Arc<Self>,
         name: &str,
@@ -391,9 +391,9 @@ impl Subscriptions {
         checked.map_err(ChangeError::invalid(spec))
     }
 
-    /// Returns true if the subscription of this name is from before the guard of outgoing connections, and
-    /// `spec` has the same URL.
-    fn is_before_the_guard(&self, spec: &Spec) -> bool {
+    /// Returns true if the subscription of this name is older than the address guard, and `spec` has the same
+    /// URL.
+    fn is_older_than_guard(&self, spec: &Spec) -> bool {
         let current = self.get(spec.name.as_str());
         current.is_ok_and(|current| guard_after_change(&current, spec) == GuardState::Reported)
     }
@@ -557,7 +557,7 @@ impl Subscriptions {
     }
 }
 
-/// Returns the mode of the guard after a change to `spec`. With another URL, the guard applies.
+/// Returns the state of the address guard after a change to `spec`. If the URL changes, the guard applies.
 fn guard_after_change(current: &Subscription, spec: &Spec) -> GuardState {
     let SinkSpec::Webhook(before) = &current.spec.sink;
     let SinkSpec::Webhook(after) = &spec.sink;

@@ -122,7 +122,7 @@ fn note_lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) 
         &name,
     );
     let found = lanes_where(&|lane| lane.unguarded);
-    let what = "older than the guard of addresses, which does not apply yet";
+    let what = "older than the address guard, which does not apply yet";
     note_names("unguarded", what, &found, &name);
     let found = lanes_where(&|lane| lane.dead_letters > 0);
     let count = found.iter().map(|lane| lane.dead_letters).sum();

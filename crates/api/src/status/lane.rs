@@ -36,7 +36,7 @@ pub(crate) struct LaneJson {
     pub(super) expired: u64,
     /// Whether the balance adds up. It always must.
     pub(super) adds_up: bool,
-    /// True if the subscription is older than the guard of addresses, and the guard does not apply.
+    /// True if the subscription is older than the address guard, and the guard does not apply.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) unguarded: bool,
     /// When the oldest pending event was accepted. Absent if no event is pending.

@@ -27,9 +27,10 @@ Examples:
   easel keys rotate-master";
 
 const ROTATE_HELP: &str = "\
-The next key signs from now on. Receivers know it already, because it was
-published before. The old key stays published until the next rotation. Rotate a
-second time to remove a key that others may know.";
+The next key signs from now on. Receivers know this key already, because it was
+published before. The old key stays published until the next rotation. If
+somebody else may know a key, rotate a second time to stop publishing it. Wait
+at least five minutes between two rotations.";
 
 const ROTATE_MASTER_HELP: &str = "\
 The new key replaces the old key in its file, and all secrets are encrypted
@@ -42,10 +43,10 @@ key, EASEL_KEYS__PREVIOUS_MASTER_KEY to the old key, and restart the server.";
 
 const RESET_HELP: &str = "\
 Without its master key, nobody can read the secrets in a data folder, and no
-server starts on it. This command makes new keys. Events, cursors and balances
-stay. Subscriptions that have secrets are paused: set their secrets again with
-`easel subscriptions edit`, then resume them. Receivers of signed events must
-fetch the new public keys.
+server starts on this folder. This command creates new keys. Events, cursors and
+balances stay. Subscriptions that have secrets are paused: set their secrets
+again with `easel subscriptions edit`, then resume them. Receivers of signed
+events must fetch the new public keys.
 
 The command refuses to run while the master key opens the data folder.";
 
@@ -75,7 +76,7 @@ enum KeysCommand {
     /// Replace the master key, and encrypt all secrets again
     #[command(after_help = ROTATE_MASTER_HELP)]
     RotateMaster,
-    /// Make new keys for a data folder whose master key is lost
+    /// Create new keys for a data folder whose master key is lost
     #[command(after_help = RESET_HELP)]
     Reset,
 }
@@ -175,7 +176,7 @@ fn reset(global: &GlobalArgs) -> Result<(), Failure> {
     if global.json {
         return output::line(json!({ "paused": paused }));
     }
-    output::notice("new keys were made; all secrets of this data folder are lost");
+    output::notice("new keys created; all secrets of this data folder are lost");
     if !paused.is_empty() {
         let names = paused.join(", ");
         output::notice(format_args!(

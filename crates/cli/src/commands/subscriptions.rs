@@ -42,7 +42,8 @@ Examples:
 const ADD_HELP: &str = "\
 A secret can be `env:NAME` (an environment variable), `file:PATH` or `-`
 (stdin). Other users of this machine can see the arguments of a command, so
-prefer these to the secret itself. The server never shows a secret again.
+use one of these in place of the secret itself. The server never shows a secret
+again.
 
 Examples:
   easel subscriptions add grades --webhook https://grades.example.edu/hook
@@ -77,8 +78,8 @@ enum SubscriptionsCommand {
     Pause(NameArgs),
     /// Resume a subscription at its cursor or at a later position
     Resume(ResumeSubscriptionArgs),
-    /// Apply the guard of addresses to a subscription that is older than the guard. If the guard
-    /// refuses its address, the subscription goes on hold
+    /// Apply the address guard to a subscription that is older than the guard. If the guard refuses
+    /// its address, the subscription goes on hold
     EnforceGuard(NameArgs),
     /// Remove a subscription and its cursor
     Remove(NameArgs),

@@ -26,7 +26,7 @@ use message::{HeaderLine, ReceivedRequest};
 
 const AFTER_HELP: &str = "\
 The input is the body of a request that a webhook received, or a whole HTTP
-message: headers, an empty line and the body. The bytes of the body must be the
+message: headers, an empty line and the body. The body must have exactly the
 bytes that were received.
 
 A body that is a JWT is verified with the public keys of --jwks, or with those

@@ -12,7 +12,7 @@ use crate::sealer::{SealedPlace, Sealer};
 use crate::signing_keys::SigningKeySet;
 use crate::{Secret, SigningAlgorithm};
 
-/// A signing key with its role, as a row.
+/// A row of the table `signing_keys`, with the key opened.
 struct SigningRow {
     algorithm: SigningAlgorithm,
     role: String,
@@ -103,7 +103,7 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Seals all signing keys again that an older data key sealed.
+/// Seals those signing keys again that an older data key sealed.
 pub(super) fn reseal(file: &mut Connection, sealer: &Sealer) -> Result<(), KeyStoreError> {
     let transaction = file.transaction()?;
     let rows = {

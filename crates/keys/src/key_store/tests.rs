@@ -45,7 +45,7 @@ impl Folder {
         )
     }
 
-    fn given_key(&self) -> MasterKey {
+    fn key_in_file(&self) -> MasterKey {
         MasterKeyFile::new(self.key_file()).read().unwrap().unwrap()
     }
 }
@@ -63,7 +63,7 @@ fn assert_opens(store: &KeyStore, sealed: &[u8]) {
 }
 
 #[test]
-fn the_first_start_creates_a_key_file_for_its_owner_alone() {
+fn the_first_start_creates_a_key_file_that_only_its_owner_can_read() {
     let folder = Folder::new();
     let store = folder.open().unwrap();
     assert_eq!(store.created_file(), Some(&*folder.key_file()));
@@ -92,7 +92,7 @@ fn a_folder_without_its_key_is_refused_and_gets_no_new_key() {
 }
 
 #[test]
-fn another_key_is_refused_and_both_ids_are_named() {
+fn another_key_is_refused_and_the_error_has_both_ids() {
     let folder = Folder::new();
     let id = folder.open().unwrap().master_key_id().unwrap();
     let other = MasterKey::generate().unwrap();
@@ -105,14 +105,14 @@ fn another_key_is_refused_and_both_ids_are_named() {
 }
 
 #[test]
-fn after_a_rotation_the_new_key_alone_opens_the_folder() {
+fn after_a_rotation_only_the_new_key_opens_the_folder() {
     let folder = Folder::new();
     let store = folder.open().unwrap();
-    let (old_key, old_secret) = (folder.given_key(), seal(&store));
+    let (old_key, old_secret) = (folder.key_in_file(), seal(&store));
     let new_id = store.rotate_master_key(Timestamp::UNIX_EPOCH).unwrap();
-    assert_eq!(folder.given_key().id(), new_id);
+    assert_eq!(folder.key_in_file().id(), new_id);
     assert_ne!(old_key.id(), new_id);
-    // The store goes on without a restart, and a restart finds the same keys.
+    // The store continues without a restart, and a restart finds the same keys.
     assert_opens(&store, &old_secret);
     let new_secret = seal(&store);
     assert!(!store.sealer().is_current(&old_secret));
@@ -143,7 +143,7 @@ fn a_rotation_that_was_killed_before_its_last_step_is_completed() {
     fs::rename(folder.key_file(), folder.0.path().join("data.key.new")).unwrap();
     fs::write(folder.key_file(), old).unwrap();
     assert_opens(&folder.open().unwrap(), &sealed);
-    assert_eq!(folder.given_key().id(), new_id);
+    assert_eq!(folder.key_in_file().id(), new_id);
     assert!(!folder.0.path().join("data.key.new").exists());
 }
 
@@ -185,7 +185,7 @@ fn a_key_of_the_settings_is_replaced_at_a_start_with_both_keys() {
 }
 
 #[test]
-fn an_unusable_key_file_is_named() {
+fn the_error_names_an_unusable_key_file() {
     let folder = Folder::new();
     fs::write(folder.key_file(), "no key").unwrap();
     let error = folder.open().unwrap_err();
@@ -207,7 +207,7 @@ fn no_key_is_in_the_file_of_keys() {
     let store = folder.open().unwrap();
     store.rotate_master_key(Timestamp::UNIX_EPOCH).unwrap();
     drop(store);
-    let master = folder.given_key();
+    let master = folder.key_in_file();
     for name in ["keys.db", "keys.db-wal"] {
         let bytes = fs::read(folder.0.path().join(name)).unwrap_or_default();
         for key in [&master.bytes()[..], master.to_text().expose().as_bytes()] {

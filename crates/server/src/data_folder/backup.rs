@@ -71,7 +71,7 @@ pub enum CopyError {
         path: PathBuf,
     },
     /// The master key was rotated during the copy.
-    #[error("copy {}: the master key was rotated meanwhile; run the command again", .path.display())]
+    #[error("copy {}: the master key was rotated during the copy; run the command again", .path.display())]
     KeysRotated {
         /// The folder.
         path: PathBuf,
@@ -191,8 +191,8 @@ pub fn restore(
     }
 }
 
-/// Rejects a copy whose specs need a data key that the copied keys do not have. A rotation of the master
-/// key between the copies of the two files causes this.
+/// Rejects a copy whose specs need a data key that the copied keys do not have. This happens if the master key
+/// is rotated between the copies of the two files.
 fn check_data_keys(copy: &Path, data: &Path) -> Result<(), CopyError> {
     let copied = stored_data_keys(&copy.join(KEYS))?;
     let needed = sealing_keys(&copy.join(STATE))?;

@@ -212,7 +212,7 @@ async fn an_upgrade_names_the_subscriptions_that_the_guard_would_stop_and_stops_
     }
     assert_eq!(guard("grades").await, "reported");
     let status = test_server.get("/v1/status").await;
-    let detail = "older than the guard of addresses, which does not apply yet: grades";
+    let detail = "older than the address guard, which does not apply yet: grades";
     assert!(status.contains(detail), "{status}");
     let send = async |method: &str, path: &str, body: &'static str| {
         let request = test_server.request(method, path);

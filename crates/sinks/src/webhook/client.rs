@@ -173,7 +173,7 @@ impl WebhookClient {
     }
 
     /// Checks an endpoint before it is saved, and resolves its name for at most 5 seconds. A name that cannot be
-    /// resolved now is no refusal, because every connection is checked again. With a proxy, names are not
+    /// resolved now is accepted, because every connection is checked again. With a proxy, names are not
     /// resolved.
     pub async fn check(&self, endpoint: &Endpoint) -> Result<(), Refused> {
         self.connector.check(endpoint).await

@@ -1,4 +1,4 @@
-//! The certificate that the client shows to an endpoint in TLS.
+//! The client certificate that a webhook shows to an endpoint in TLS.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl ClientIdentity {
     ///
     /// # Errors
     ///
-    /// Fails if one of them is invalid, or if they do not belong together.
+    /// Fails if the certificate or the key is invalid, or if the key is not the key of the certificate.
     pub fn parse(certificate: &str, key: &Secret<String>) -> Result<Self, ClientIdentityError> {
         let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
         let chain = chain.collect::<Result<Vec<_>, _>>();

@@ -51,14 +51,14 @@ pub enum CustomHeadersError {
         /// The name of the header.
         name: String,
     },
-    /// There are two values for `authorization`.
+    /// Both a header and the authentication set `authorization`.
     #[error("authorization must not be set beside webhook.authentication")]
     TwoAuthorizations,
     /// The user name of basic authentication has a colon or a control character.
     #[error("the user name must not contain a colon or a control character")]
     User,
-    /// There are too many headers.
-    #[error("there must be at most {MAX_HEADERS} headers of together {MAX_BYTES} bytes")]
+    /// There are too many headers, or their names and values are too long.
+    #[error("there must be at most {MAX_HEADERS} headers with at most {MAX_BYTES} bytes in total")]
     TooMany,
 }
 
@@ -97,7 +97,7 @@ impl CustomHeaders {
     ///
     /// # Errors
     ///
-    /// Fails if the user name has a colon, or if there is an `authorization` already.
+    /// Fails if the user name has a colon or a control character, or if `authorization` is set already.
     pub fn with_basic(
         self,
         user: &str,
@@ -115,8 +115,7 @@ impl CustomHeaders {
     ///
     /// # Errors
     ///
-    /// Fails if the token has a character that a header does not allow, or if there is an
-    /// `authorization` already.
+    /// Fails if the token has a character that a header does not allow, or if `authorization` is set already.
     pub fn with_bearer(self, token: &Secret<String>) -> Result<Self, CustomHeadersError> {
         self.with_authorization(&Secret::new(format!("Bearer {}", token.expose())))
     }
@@ -140,7 +139,7 @@ impl CustomHeaders {
     }
 }
 
-/// Returns a value whose `Debug` hides it, and which HTTP/2 does not compress. `None` if HTTP does not allow
+/// Returns a header value that `Debug` hides and HTTP/2 does not compress; `None` if a header does not allow
 /// the text.
 fn secret_value(text: &str) -> Option<HeaderValue> {
     let is_plain = text

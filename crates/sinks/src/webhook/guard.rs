@@ -1,4 +1,4 @@
-//! The SSRF guard: which addresses a webhook may connect to.
+//! The address guard against SSRF: which addresses a webhook may connect to.
 //!
 //! Whoever may create a subscription chooses a URL that this server then connects to. Without the guard, the
 //! URL could name a service that only this machine or its network can reach. So the guard permits public
@@ -50,10 +50,10 @@ pub struct Guard {
 /// What happens to a connection that the rules refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GuardMode {
-    /// It fails.
+    /// The connection fails.
     #[default]
     Enforce,
-    /// It is made, and logged as a warning. The checks of [`Guard`] still return the refusal.
+    /// The connection is made, and a warning is logged. The checks of [`Guard`] still return the refusal.
     Report,
 }
 
@@ -77,9 +77,9 @@ impl Guard {
         }
     }
 
-    /// Returns a guard that allows every address but those of metadata services, for a program whose user
-    /// chooses the endpoint.
-    pub fn of_own_machine() -> Self {
+    /// Returns a guard that allows all addresses except those of metadata services. It is for a program whose
+    /// user chooses the endpoint.
+    pub fn all_but_metadata() -> Self {
         Self {
             allow: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
             loopback_allowed: true,

@@ -19,14 +19,14 @@ const SIGNATURES: &str = "easel_signatures_total";
 pub enum RequestSigner {
     /// The body is a JWT whose claims are the event.
     Jwt(JwtSigner),
-    /// A header has a signature of each secret, as Standard Webhooks requires.
+    /// The header `webhook-signature` has one signature for each secret, as Standard Webhooks requires.
     Standard(Arc<[WebhookSecret]>),
 }
 
 /// Signs events as JWTs with the keys of this server.
 #[derive(Clone, Debug)]
 pub struct JwtSigner {
-    /// The keys. The current one of the algorithm signs.
+    /// The keys. The current key of `algorithm` signs.
     pub keys: Arc<SigningKeys>,
     /// The algorithm.
     pub algorithm: SigningAlgorithm,

@@ -38,8 +38,8 @@ pub struct SpecJson {
     /// The format in which events are sent.
     #[serde(default)]
     format: Format,
-    /// Whether the values of secret query parameters, such as `access_token`, are masked in the addresses
-    /// of events.
+    /// Whether the values of secret query parameters, such as `access_token`, are masked in the URLs of
+    /// events.
     #[serde(default)]
     masking: Masking,
     /// Where in the log the subscription begins. Used once, when the subscription is created.
@@ -79,8 +79,7 @@ impl SpecJson {
         Self::new(spec, SecretTexts::Exposed)
     }
 
-    /// Creates the JSON without secrets, for callers. With [`Spec::keep_secrets`], it becomes the same spec
-    /// again.
+    /// Creates the JSON without secrets, for callers. [`Spec::keep_secrets`] adds the secrets again.
     pub fn without_secrets(spec: &Spec) -> Self {
         Self::new(spec, SecretTexts::Hidden)
     }

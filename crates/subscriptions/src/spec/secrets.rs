@@ -1,7 +1,7 @@
 //! The secrets in a spec.
 //!
-//! The API never shows a secret: it shows [`SHOWN`], and a URL without its query. A spec that comes back
-//! with these texts keeps the current secrets.
+//! The API never shows a secret. It shows [`SHOWN`] in place of a secret, and `?…` in place of the query of a
+//! URL. A change of a subscription that has these texts keeps the current secrets.
 
 use easel_keys::{Secret, SecretUrl};
 
@@ -26,10 +26,10 @@ impl Position<'_> {
 }
 
 impl Spec {
-    /// Takes the secrets of `current` where this spec has the texts that are shown in their place.
+    /// Replaces each text that stands for a secret by the secret at the same place in `current`.
     ///
-    /// With another host in the URL, the headers and the authentication are not taken: whoever can change
-    /// the URL must not be able to read them.
+    /// If the URL has another host, headers and authentication are not replaced. Otherwise, whoever can
+    /// change the URL could read these secrets.
     #[must_use]
     pub fn keep_secrets(mut self, current: &Self) -> Self {
         let mut current = current.clone();
@@ -52,12 +52,12 @@ impl Spec {
         self
     }
 
-    /// Replaces the references `env:NAME` and `file:PATH` with the texts that `read` returns: of secrets,
-    /// of the URL and of the client certificate. Only the configuration file may have references.
+    /// Replaces the references `env:NAME` and `file:PATH` with the texts that `read` returns. References can
+    /// stand for secrets, the URL and the client certificate. Only the configuration file may have them.
     ///
     /// # Errors
     ///
-    /// Returns each place with an error of `read`, and the error.
+    /// Returns the place of each reference that `read` rejected, with the error of `read`.
     pub fn resolve_secrets(
         &mut self,
         read: &dyn Fn(SecretReference<'_>) -> Result<Secret<String>, String>,
@@ -92,7 +92,7 @@ impl Spec {
         }
     }
 
-    /// Returns true if a secret is only shown, as in a spec that comes from the API.
+    /// Returns true if the spec has [`SHOWN`] in place of a secret.
     pub(crate) fn lacks_secrets(&self) -> bool {
         let SinkSpec::Webhook(webhook) = &self.sink;
         let mut copy = self.clone();
@@ -101,12 +101,12 @@ impl Spec {
         webhook.url.expose().ends_with(SHOWN) || texts.any(|text| text == SHOWN)
     }
 
-    /// Rejects a text that stands for a secret, and a reference to one.
+    /// Rejects a text that stands for a secret, and a reference to a secret.
     pub(super) fn validate_secrets(&self) -> Result<(), String> {
         let SinkSpec::Webhook(webhook) = &self.sink;
         if webhook.url.expose().ends_with(SHOWN) {
             return Err(format!(
-                "webhook.url must have its query, not {SHOWN:?}, which is shown in place of one"
+                "webhook.url must have its query, not {SHOWN:?}, which only stands for a query"
             ));
         }
         for Position { path, secret } in self.clone().secrets() {
@@ -116,8 +116,8 @@ impl Spec {
             }
             if text == SHOWN {
                 return Err(format!(
-                    "{path} must be a secret, not {SHOWN:?}, which is shown in place of one; if the URL \
-                     has another host, give the secret again"
+                    "{path} must be a secret, not {SHOWN:?}, which only stands for a secret; if you change \
+                     the host of the URL, set the secret again"
                 ));
             }
             if SecretReference::parse(text).is_some() {

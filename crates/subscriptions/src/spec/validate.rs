@@ -26,7 +26,8 @@ impl Spec {
         self.validate_format(catalog)
     }
 
-    /// Rejects a JWT of several events, because it could not be shared, and a list without secrets.
+    /// Rejects a JWT for several events, because lanes could not share the JWT. Rejects a wrong number of
+    /// secrets.
     fn validate_signing(&self) -> Result<(), String> {
         let SinkSpec::Webhook(webhook) = &self.sink;
         match &webhook.signing {

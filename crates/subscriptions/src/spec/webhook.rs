@@ -22,7 +22,7 @@ pub struct WebhookSpec {
     pub authentication: Option<Authentication>,
     /// Additional headers of each request, by name in lower case.
     pub headers: BTreeMap<String, Secret<String>>,
-    /// The certificate that the client shows to the endpoint in TLS.
+    /// The certificate that the server shows to the endpoint in TLS; `None` for no certificate.
     pub client_certificate: Option<ClientCertificate>,
 }
 
@@ -37,8 +37,8 @@ pub enum Signing {
     /// The header `webhook-signature` has signatures over id, time and body, as Standard Webhooks
     /// requires.
     Standard {
-        /// The secrets, `whsec_…` or `whsk_…`. Each of them signs, so that a receiver can change from
-        /// one to the next.
+        /// The secrets, `whsec_…` or `whsk_…`: 1 to 8. Each secret makes a signature, so that a receiver can
+        /// change to a new secret without an interruption.
         secrets: Vec<Secret<String>>,
     },
 }
@@ -72,7 +72,7 @@ impl WebhookSpec {
         time_limit::parse(text)
     }
 
-    /// Returns the algorithm of the JWTs; `None` if the body is no JWT.
+    /// Returns the algorithm of the JWTs; `None` if the body is not a JWT.
     pub const fn jwt_algorithm(&self) -> Option<SigningAlgorithm> {
         match self.signing {
             Some(Signing::Jwt { algorithm }) => Some(algorithm),

@@ -130,8 +130,8 @@ pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Migrates to format 5: sealed specs, and the mode of the guard of outgoing connections. The store seals
-/// the specs when it opens the file. Existing subscriptions are not stopped by the guard.
+/// Migrates to format 5: sealed specs, and the state of the address guard. The store seals the specs when it
+/// opens the file. The guard does not stop existing subscriptions.
 pub(super) fn add_sealed_specs(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "ALTER TABLE subscriptions ADD COLUMN sealed BLOB;

@@ -1,4 +1,4 @@
-//! The two columns of a spec: `spec` without secrets, for people, and `sealed` with everything.
+//! The two columns of a spec: `spec` without secrets, for people, and `sealed`, the whole spec encrypted.
 
 use easel_keys::{SealError, SealedPlace, Sealer, Secret};
 use rusqlite::{Connection, params};
@@ -95,7 +95,7 @@ pub(super) fn seal_plain_specs(
     Ok(())
 }
 
-/// Seals all specs again that an older data key sealed. Returns how many.
+/// Seals those specs again that an older data key sealed. Returns how many specs it sealed.
 pub(super) fn reseal(
     connection: &mut Connection,
     sealer: &Sealer,
@@ -130,7 +130,7 @@ pub(super) fn reseal(
     Ok(count)
 }
 
-/// Replaces all specs that cannot be opened with what the column `spec` has: everything but the secrets.
+/// Replaces each sealed spec that cannot be opened by the spec in the column `spec`, which has no secrets.
 /// Pauses the subscriptions that had secrets, and returns their names.
 pub(super) fn forget_lost(
     connection: &mut Connection,

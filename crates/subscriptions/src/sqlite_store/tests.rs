@@ -166,7 +166,7 @@ async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
             "http://93.184.215.14/hook?key=planted-third"
         ]
     );
-    // Subscriptions from before the guard are not stopped by it.
+    // The guard does not stop subscriptions that are older than the guard.
     assert_eq!(grades.definition.guard, GuardState::Reported);
     drop(store);
     // A second start changes nothing, and another sealer cannot open the specs.
@@ -214,7 +214,7 @@ async fn specs_are_sealed_again_under_a_new_data_key() {
 }
 
 #[tokio::test]
-async fn a_lost_key_loses_the_secrets_alone() {
+async fn a_lost_key_loses_only_the_secrets() {
     let (_folder, path) = golden("state-v4.db");
     drop(SqliteStore::open(&path, sealer()).unwrap());
     let store = SqliteStore::open(&path, sealer()).unwrap();

@@ -45,7 +45,7 @@ impl SpecCheck for TestCheck {
     }
 }
 
-/// Returns a sealer with a fixed key, as a restart has.
+/// Returns the same sealer for all calls, so that a store can be opened again.
 fn sealer() -> Arc<Sealer> {
     static SEALER: LazyLock<Arc<Sealer>> = LazyLock::new(|| Arc::new(Sealer::ephemeral().unwrap()));
     Arc::clone(&SEALER)
@@ -466,7 +466,7 @@ fn a_condition_without_values_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_refused_address_is_rejected_at_save_except_for_a_subscription_from_before_the_guard() {
+async fn a_refused_address_is_rejected_at_save_unless_the_subscription_is_older_than_the_guard() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let private = |name: &str, path: &str| {
         spec(&format!(

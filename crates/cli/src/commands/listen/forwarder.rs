@@ -75,7 +75,7 @@ impl Forwarder {
     ) -> Result<Self, ClientError> {
         let options = WebhookOptions {
             ca_file: config.ca_file.clone(),
-            guard: Guard::of_own_machine(),
+            guard: Guard::all_but_metadata(),
             proxy: None,
         };
         let client = WebhookClient::new(&options, Arc::new(Timestamp::now))?;

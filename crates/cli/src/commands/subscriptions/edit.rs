@@ -24,9 +24,9 @@ Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
 is sent. The subscription keeps its cursor.
 
 Secrets are never shown: `…` stands for a secret, and `?…` for the query of a
-URL. Text with `…` keeps the secret. A secret can be `env:NAME` (an environment
-variable), `file:PATH` or `-` (stdin). Other users of this machine can see the
-arguments of a command, so prefer these to the secret itself.
+URL. `…` keeps the secret at this place. A secret can be `env:NAME` (an
+environment variable), `file:PATH` or `-` (stdin). Other users can see the
+arguments of a command, so use one of these in place of the secret itself.
 
 Examples:
   easel subscriptions edit grades --webhook https://new.example.edu/hook

@@ -21,7 +21,7 @@ const ALTERNATIVES: [(&str, [&str; 2]); 2] = [
     ("authentication", ["basic", "bearer"]),
 ];
 
-/// How requests are protected. What is not given gets its default in `add`, and stays unchanged in `edit`.
+/// How requests are protected. Without a flag, `add` uses the default, and `edit` changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct SecurityArgs {
     /// Signature of requests: `jwt` (RS256), `jwt:ES256`, `jwt:EdDSA`, `standard` (Standard Webhooks)
@@ -58,7 +58,8 @@ enum SignatureKind {
 }
 
 impl SecurityArgs {
-    /// Adds the given members to the webhook of `spec`. Returns the secret that was created, if any.
+    /// Adds the members that the flags set to the webhook of `spec`. Returns the secret that was created, if
+    /// any.
     pub(super) fn add_to(&self, spec: &mut Value) -> Result<Option<Secret<String>>, Failure> {
         let mut reader = SecretReader::default();
         let mut members = Map::new();
@@ -183,7 +184,7 @@ fn sign(text: &str) -> Result<SignatureKind, String> {
     }
 }
 
-/// Makes a patch remove the members that its new signature or authentication replaces.
+/// Adds nulls to a patch, so that a new signature or authentication removes the old one of another kind.
 pub(super) fn replace_alternatives(patch: &mut Value) {
     for (member, names) in ALTERNATIVES {
         let webhook = patch.get_mut("webhook");

@@ -132,7 +132,7 @@ impl SubscriptionJson {
         let max_rate = self.max_rate.map(|rate| format!("{rate} events/s"));
         let none = || "none".to_owned();
         let guard = match &*self.address_guard {
-            "reported" => "reported: refused addresses are connected to, with a warning in the log",
+            "reported" => "reported: Easel connects to refused addresses, and logs a warning",
             guard => guard,
         };
         let WebhookJson {

@@ -57,7 +57,7 @@ struct Dialer {
     resolver: Arc<dyn Resolve>,
 }
 
-/// Why there is no connection.
+/// Why a connection could not be made.
 #[derive(Debug, Error)]
 enum DialError {
     #[error("resolve the name {name}")]
@@ -161,11 +161,11 @@ impl Dialer {
         }
     }
 
-    /// In the mode [`GuardMode::Report`], logs a refusal and permits the connection.
+    /// Returns the refusal. In the mode [`GuardMode::Report`], logs the refusal and permits the connection.
     fn enforce(&self, checked: Result<(), Refused>) -> Result<(), Refused> {
         match (checked, self.guard.mode) {
             (Err(error), GuardMode::Report) => {
-                warn!(%error, "an address is used that the guard would refuse");
+                warn!(%error, "connection to an address that the guard would refuse");
                 Ok(())
             }
             (checked, GuardMode::Enforce | GuardMode::Report) => checked,

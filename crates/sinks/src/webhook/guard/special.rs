@@ -43,7 +43,7 @@ pub enum RefusedReason {
 /// The kind of a special network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
-    /// `0.0.0.0` and `::`. Many systems connect to themselves.
+    /// `0.0.0.0` and `::`. On many systems, a connection to these addresses goes to the machine itself.
     Unspecified,
     /// "This network" (RFC 791).
     ThisNetwork,
@@ -264,7 +264,7 @@ const fn v6_network(segments: [u16; 8], prefix_len: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix_len)
 }
 
-/// Of two networks that contain each other, the smaller one comes first.
+/// If one network contains another, the smaller one comes first.
 const IPV4_NETWORKS: [(AddressKind, IpNet); 17] = [
     (AddressKind::Unspecified, v4([0, 0, 0, 0], 32)),
     (AddressKind::ThisNetwork, v4([0, 0, 0, 0], 8)),

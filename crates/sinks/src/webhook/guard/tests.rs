@@ -86,7 +86,7 @@ fn an_allowed_ipv6_network_permits_the_addresses_that_contain_ipv4_addresses() {
 }
 
 #[test]
-fn allowed_loopback_is_loopback_alone() {
+fn allowing_loopback_allows_no_other_address() {
     let guard = local_guard();
     permits(&guard, &["127.0.0.1", "127.0.0.0", "127.255.255.255"]);
     permits(&guard, &["::1", "::ffff:127.0.0.1"]);
@@ -115,7 +115,7 @@ fn a_metadata_service_is_permitted_only_by_a_network_of_its_address() {
     permits(&guard(&["169.254.169.254/32"]), &["169.254.169.254"]);
     permits(&guard(&["169.254.169.254/32"]), &["::ffff:169.254.169.254"]);
     permits(&guard(&["fd00:ec2::254/128"]), &["fd00:ec2::254"]);
-    // Azure's address is public, and is refused all the same.
+    // The address of Azure's service is public, and is refused too.
     refuses(&Guard::default(), &["168.63.129.16"]);
     permits(&guard(&["168.63.129.16/32"]), &["168.63.129.16"]);
 }

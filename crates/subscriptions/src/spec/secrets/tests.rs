@@ -1,4 +1,4 @@
-//! Secrets are hidden, kept and resolved.
+//! Tests of secrets: hidden in JSON, unchanged by an update, and read from references.
 
 use easel_keys::Secret;
 
