@@ -42,9 +42,10 @@ const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 /// `exp`, because an event does not expire.
 ///
 /// An event with registered claim names of its own, which no LMS sends, loses these members: a receiver
-/// would take them for claims about the JWT. If `event` is no JSON object, the result is no JSON.
-pub fn event_claims(event: &[u8], issuer: &str, issued_at: i64, jti: &str) -> Vec<u8> {
-    let event = without_registered(event);
+/// would take them for claims about the JWT. Returns `None` if `event` is not a JSON object: bytes that
+/// cannot be read must not be signed.
+pub fn event_claims(event: &[u8], issuer: &str, issued_at: i64, jti: &str) -> Option<Vec<u8>> {
+    let event = without_registered(event)?;
     let end = event.iter().rposition(|byte| *byte == b'}');
     let (members, tail) = event.split_at(end.unwrap_or(event.len()));
     let last = members.iter().rfind(|byte| !byte.is_ascii_whitespace());
@@ -52,32 +53,47 @@ pub fn event_claims(event: &[u8], issuer: &str, issued_at: i64, jti: &str) -> Ve
     let comma = if last == Some(&b'{') { "" } else { "," };
     let (issuer, jti) = (Value::from(issuer), Value::from(jti));
     let added = format!(r#"{comma}"iss":{issuer},"iat":{issued_at},"jti":{jti}"#);
-    [members, added.as_bytes(), tail].concat()
+    Some([members, added.as_bytes(), tail].concat())
 }
 
-/// Returns the event without members that have the names of registered claims.
-fn without_registered(event: &[u8]) -> Cow<'_, [u8]> {
-    let is_registered = |(name, _): &(String, &RawValue)| REGISTERED.contains(&name.as_str());
-    let Ok(MemberList(mut members)) = serde_json::from_slice(event) else {
-        return Cow::Borrowed(event);
-    };
-    if !members.iter().any(is_registered) {
-        return Cow::Borrowed(event);
+/// Returns the event without members that have the names of registered claims. `None` if it is not a JSON
+/// object.
+fn without_registered(event: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let MemberList(members) = serde_json::from_slice(event).ok()?;
+    let is_registered = |name: &[u8]| REGISTERED.iter().any(|known| known.as_bytes() == name);
+    if !members.iter().any(|(name, _)| is_registered(name)) {
+        return Some(Cow::Borrowed(event));
     }
-    members.retain(|member| !is_registered(member));
-    let members: Vec<_> = members
-        .into_iter()
-        .map(|(name, value)| format!("{}:{value}", Value::from(name)))
-        .collect();
-    Cow::Owned(format!("{{{}}}", members.join(",")).into_bytes())
+    // A member's text begins behind the text before it. Its name keeps its spelling.
+    let (mut remaining, mut from) = (Vec::new(), event.iter().position(|byte| *byte == b'{')? + 1);
+    for (name, value) in members {
+        let end = value.get().as_ptr().addr() + value.get().len() - event.as_ptr().addr();
+        let member = event.get(from..end)?.trim_ascii();
+        if !is_registered(&name) {
+            remaining.push(member.strip_prefix(b",").unwrap_or(member));
+        }
+        from = end;
+    }
+    let members = remaining.join(&b","[..]);
+    Some(Cow::Owned([&b"{"[..], &members, b"}"].concat()))
 }
 
-/// The members of a JSON object, in order, with their values as text.
-struct MemberList<'a>(Vec<(String, &'a RawValue)>);
+/// The members of a JSON object, in order: their names, unescaped, and their values as text. A name may have
+/// an unpaired surrogate, which is no Unicode text.
+struct MemberList<'a>(Vec<(Vec<u8>, &'a RawValue)>);
+
+/// The name of a member, as bytes.
+struct MemberName(Vec<u8>);
 
 impl<'de> Deserialize<'de> for MemberList<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_map(MemberVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for MemberName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_bytes(NameVisitor)
     }
 }
 
@@ -92,10 +108,28 @@ impl<'de> Visitor<'de> for MemberVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MemberList<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
+        while let Some((MemberName(name), value)) = map.next_entry()? {
+            members.push((name, value));
         }
         Ok(MemberList(members))
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = MemberName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<MemberName, E> {
+        Ok(MemberName(name.to_owned()))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<MemberName, E> {
+        Ok(MemberName(name.as_bytes().to_owned()))
     }
 }
 

@@ -75,6 +75,26 @@ pub struct MasterKeySource {
     pub previous: Option<MasterKey>,
 }
 
+impl MasterKeySource {
+    /// Returns the first master key of a data folder, and whether this call wrote it to the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no key and the file cannot be written.
+    pub fn first(&self) -> Result<(MasterKey, bool), KeyStoreError> {
+        if let Some(key) = &self.key {
+            return Ok((key.clone(), false));
+        }
+        if let Some(key) = self.file.read()? {
+            return Ok((key, false));
+        }
+        let key = MasterKey::generate()?;
+        let created = self.file.create(&key);
+        created.map_err(KeyStoreError::NoNewFile)?;
+        Ok((key, true))
+    }
+}
+
 /// The keys of a data folder.
 #[derive(Debug)]
 pub struct KeyStore {
@@ -128,9 +148,21 @@ pub enum KeyStoreError {
     /// A secret cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The keys are not removed, because the master key still opens them.
-    #[error("remove the keys: the master key still opens them, so no secret is lost")]
-    Usable,
+    /// The keys are not removed, because another master key sealed them.
+    #[error("remove the keys: their master key is {id:?}; name the id of the lost key")]
+    OtherLostKey {
+        /// The id of the master key of the file.
+        id: String,
+    },
+    /// The new master key of a replacement is missing.
+    #[error(
+        "replace the master key: keys.previous_master_key is the key of this data folder, and there is \
+         no new key; set EASEL_KEYS__MASTER_KEY, or write the new key to {}", .path.display()
+    )]
+    NoReplacement {
+        /// The file that can have the new key.
+        path: PathBuf,
+    },
     /// The operating system returned no random bytes.
     #[error("generate a key")]
     Random(#[from] getrandom::Error),
@@ -140,9 +172,14 @@ pub enum KeyStoreError {
          EASEL_KEYS__PREVIOUS_MASTER_KEY to the old one, and restart the server"
     )]
     NotInFile,
-    /// Secrets of another data file could not be sealed again.
-    #[error("seal all secrets again: {what}")]
+    /// The master key was replaced, but secrets could not be sealed again.
+    #[error(
+        "seal all secrets again: {what}; the master key is {id} now, and the server tries again every \
+         minute"
+    )]
     Reseal {
+        /// The id of the new master key.
+        id: String,
         /// The cause.
         what: String,
     },
@@ -182,6 +219,7 @@ impl KeyStore {
         let file = easel_sqlite::open(path, &KEYS_LAYOUT)?;
         // An old data key must not stay in a free part of the file.
         file.pragma_update(None, "secure_delete", true)?;
+        truncate_wal(&file)?;
         let mut store = Self {
             file: Mutex::new(file),
             sealer: Arc::new(Sealer::new()),
@@ -197,7 +235,7 @@ impl KeyStore {
             Some(id) => {
                 let master = store.find_master_key(&id)?;
                 for (id, data_key) in &store.read_data_keys(&master)? {
-                    store.sealer.add(*id, data_key);
+                    store.sealer.add(*id, data_key)?;
                 }
                 store.finish_rotation(&master, now)?;
             }
@@ -210,21 +248,20 @@ impl KeyStore {
     ///
     /// # Errors
     ///
-    /// Fails if the master key in `source` opens the file, because then nothing is lost yet.
-    pub fn reset(
-        path: &Path,
-        source: MasterKeySource,
-        now: Timestamp,
-    ) -> Result<(), KeyStoreError> {
-        match Self::open(path, source, now) {
-            Ok(_usable) => return Err(KeyStoreError::Usable),
-            Err(KeyStoreError::Missing { .. } | KeyStoreError::OtherKey { .. }) => (),
-            Err(other) => return Err(other),
+    /// Fails if `lost` is not the id of the master key of the file, so that nobody removes keys by mistake.
+    pub fn remove_all(path: &Path, lost: &str) -> Result<(), KeyStoreError> {
+        let mut file = easel_sqlite::open(path, &KEYS_LAYOUT)?;
+        let sql = "SELECT key_id FROM master";
+        let id: Option<String> = file.query_row(sql, [], |row| row.get(0)).optional()?;
+        let id = id.unwrap_or_default();
+        if id != lost {
+            return Err(KeyStoreError::OtherLostKey { id });
         }
-        let file = easel_sqlite::open(path, &KEYS_LAYOUT)?;
-        file.execute_batch(
-            "BEGIN; DELETE FROM master; DELETE FROM data_keys; DELETE FROM signing_keys; COMMIT;",
-        )?;
+        let transaction = file.transaction()?;
+        for table in ["master", "data_keys", "signing_keys"] {
+            transaction.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        transaction.commit()?;
         Ok(())
     }
 
@@ -271,9 +308,10 @@ impl KeyStore {
         let sql = "DELETE FROM data_keys WHERE id < (SELECT max(id) FROM data_keys)";
         let file = self.file();
         file.execute(sql, [])?;
-        // The WAL has the removed keys until it is truncated.
-        file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
         self.sealer.forget_older();
+        if !truncate_wal(&file)? {
+            warn!("another process reads keys.db; the next start erases old keys in its WAL");
+        }
         Ok(())
     }
 
@@ -294,16 +332,8 @@ impl KeyStore {
     /// Returns the first master key of a data folder: the key of the settings, the key in the file, or a new
     /// key, which it writes to the file.
     fn first_master_key(&mut self) -> Result<MasterKey, KeyStoreError> {
-        if let Some(key) = &self.source.key {
-            return Ok(key.clone());
-        }
-        if let Some(key) = self.source.file.read()? {
-            return Ok(key);
-        }
-        let key = MasterKey::generate()?;
-        let created = self.source.file.create(&key);
-        created.map_err(KeyStoreError::NoNewFile)?;
-        self.created_file = true;
+        let (key, is_created) = self.source.first()?;
+        self.created_file = is_created;
         Ok(key)
     }
 
@@ -347,13 +377,16 @@ impl KeyStore {
             Some(key) => Some(key.clone()),
             None => self.source.file.read()?,
         };
-        match new.filter(|new| new != master) {
+        match new {
+            Some(new) if new == *master => Ok(()),
             Some(new) => {
                 self.re_encrypt(master, &new, now)?;
                 info!(old = master.id(), new = new.id(), "master key replaced");
                 Ok(())
             }
-            None => Ok(()),
+            None => Err(KeyStoreError::NoReplacement {
+                path: self.source.file.path().to_owned(),
+            }),
         }
     }
 
@@ -411,7 +444,7 @@ impl KeyStore {
         transaction.commit()?;
         drop(file);
         for (id, data_key) in data_keys {
-            self.sealer.add(*id, data_key);
+            self.sealer.add(*id, data_key)?;
         }
         Ok(())
     }
@@ -460,6 +493,13 @@ pub fn stored_data_keys(path: &Path) -> Result<Vec<u32>, KeyStoreError> {
     let mut statement = file.prepare("SELECT id FROM data_keys")?;
     let ids = statement.query_map([], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Truncates the WAL, which has old keys until then. Returns `false` if another process reads the file.
+fn truncate_wal(file: &Connection) -> Result<bool, KeyStoreError> {
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy: bool = file.query_row(sql, [], |row| row.get(0))?;
+    Ok(!is_busy)
 }
 
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,8 +1,9 @@
 //! All keys of a data folder: the store, and the signing keys in memory.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,6 @@ use crate::signing_keys::{SigningKeySet, SigningKeys};
 /// All keys of a data folder.
 ///
 /// Most methods block on the disk. Some generate keys, which takes a fraction of a second.
-#[derive(Debug)]
 pub struct Keys {
     store: KeyStore,
     signing: Arc<SigningKeys>,
@@ -24,11 +24,13 @@ pub struct Keys {
     rotate_every: Duration,
     /// Locked while keys change.
     change_lock: Mutex<()>,
+    /// Seals the secrets of other data files again.
+    reseal: OnceLock<Reseal>,
 }
 
 /// Seals the secrets of another data file again with the current data key. Returns how many secrets it
 /// sealed, or an error text.
-pub type Reseal<'a> = &'a (dyn Fn() -> Result<usize, String> + 'a);
+pub type Reseal = Box<dyn Fn() -> Result<usize, String> + Send + Sync>;
 
 impl Keys {
     /// Opens the file of keys at `path`, or creates it. A new file has no signing keys.
@@ -52,6 +54,7 @@ impl Keys {
             signing: Arc::new(signing),
             rotate_every,
             change_lock: Mutex::default(),
+            reseal: OnceLock::new(),
         })
     }
 
@@ -72,10 +75,7 @@ impl Keys {
 
     /// Generates the signing keys of an algorithm if the algorithm has no keys.
     pub fn ensure(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<(), KeyStoreError> {
-        let _turn = self
-            .change_lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.lock_changes();
         if self.signing.current(algorithm).is_some() {
             return Ok(());
         }
@@ -91,10 +91,7 @@ impl Keys {
         now: Timestamp,
     ) -> Result<SigningKeySet, KeyStoreError> {
         self.ensure(algorithm, now)?;
-        let _turn = self
-            .change_lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.lock_changes();
         let Some(set) = self.signing.sets().remove(&algorithm) else {
             return Err(KeyStoreError::NoSigningKey { algorithm });
         };
@@ -124,49 +121,69 @@ impl Keys {
         sets.iter().map(|(name, set)| (*name, due(set))).collect()
     }
 
-    /// Replaces the master key in its file, and seals all secrets again with a new data key. `reseal` seals
-    /// the secrets of other data files. Returns the id of the new master key.
+    /// Replaces the master key in its file, and seals all secrets again with a new data key. Returns the id
+    /// of the new master key.
     ///
     /// # Errors
     ///
     /// Fails as [`KeyStore::rotate_master_key`] does. If secrets cannot be sealed again, the old data key
     /// stays, and the next start continues.
-    pub fn rotate_master_key(
-        &self,
-        now: Timestamp,
-        reseal: Reseal<'_>,
-    ) -> Result<String, KeyStoreError> {
-        let _turn = self
-            .change_lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub fn rotate_master_key(&self, now: Timestamp) -> Result<String, KeyStoreError> {
+        let _turn = self.lock_changes();
         let id = self.store.rotate_master_key(now)?;
-        self.reseal_all(reseal)?;
+        self.reseal_all()?;
         Ok(id)
     }
 
-    /// Completes a rotation of the master key that a killed process left unfinished.
-    pub fn complete_rotation(&self, reseal: Reseal<'_>) -> Result<(), KeyStoreError> {
-        let _turn = self
-            .change_lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Sets the function that seals the secrets of other data files again, and completes an unfinished
+    /// rotation of the master key. The function is set once, after the start.
+    pub fn set_reseal(&self, reseal: Reseal) -> Result<(), KeyStoreError> {
+        // A second function would be a bug of the caller. The first one stays.
+        drop(self.reseal.set(reseal));
+        self.complete_rotation()
+    }
+
+    /// Completes a rotation of the master key that was killed or could not seal all secrets.
+    pub fn complete_rotation(&self) -> Result<(), KeyStoreError> {
+        let _turn = self.lock_changes();
         if self.store.data_key_count()? > 1 {
-            self.reseal_all(reseal)?;
+            self.reseal_all()?;
         }
         Ok(())
     }
 
-    fn reseal_all(&self, reseal: Reseal<'_>) -> Result<(), KeyStoreError> {
-        reseal().map_err(|what| KeyStoreError::Reseal { what })?;
+    fn reseal_all(&self) -> Result<(), KeyStoreError> {
+        // Without the function, old data keys must stay.
+        let Some(reseal) = self.reseal.get() else {
+            return Ok(());
+        };
+        if let Err(what) = reseal() {
+            let id = self.store.master_key_id()?;
+            return Err(KeyStoreError::Reseal { id, what });
+        }
         self.store.reseal_signing_keys()?;
         self.store.remove_old_data_keys()
+    }
+
+    // A panic under this lock leaves all keys valid, so a poisoned lock is ignored.
+    fn lock_changes(&self) -> MutexGuard<'_, ()> {
+        let lock = self.change_lock.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn save(&self, algorithm: SigningAlgorithm, set: SigningKeySet) -> Result<(), KeyStoreError> {
         self.store.save_signing_keys(algorithm, &set)?;
         self.signing.replace(algorithm, set);
         Ok(())
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("store", &self.store)
+            .field("signing", &self.signing)
+            .finish_non_exhaustive()
     }
 }
 
@@ -240,10 +257,9 @@ mod tests {
     fn a_rotation_of_the_master_key_keeps_the_signing_keys() {
         let folder = tempfile::tempdir().unwrap();
         let keys = open(&folder);
+        keys.set_reseal(Box::new(|| Ok(0))).unwrap();
         let before = kids(&keys);
-        let reseal = || Ok(0);
-        keys.rotate_master_key(Timestamp::UNIX_EPOCH, &reseal)
-            .unwrap();
+        keys.rotate_master_key(Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(keys.store().data_key_count().unwrap(), 1);
         drop(keys);
         assert_eq!(kids(&open(&folder)), before);
@@ -254,14 +270,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = open(&folder);
         let failing = || Err("the disk is full".to_owned());
-        let error = keys
-            .rotate_master_key(Timestamp::UNIX_EPOCH, &failing)
-            .unwrap_err();
+        keys.set_reseal(Box::new(failing)).unwrap();
+        let error = keys.rotate_master_key(Timestamp::UNIX_EPOCH).unwrap_err();
         assert!(error.to_string().contains("the disk is full"), "{error}");
         drop(keys);
         let keys = open(&folder);
         assert_eq!(keys.store().data_key_count().unwrap(), 2);
-        keys.complete_rotation(&|| Ok(1)).unwrap();
+        keys.set_reseal(Box::new(|| Ok(1))).unwrap();
         assert_eq!(keys.store().data_key_count().unwrap(), 1);
     }
 }

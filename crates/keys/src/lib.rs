@@ -70,7 +70,7 @@ pub use master_key_file::{MasterKeyFile, MasterKeyFileError};
 #[cfg(feature = "signing")]
 pub use private_key::{PrivateKey, PrivateKeyError};
 pub use sealer::{SealError, SealedPlace, Sealer};
-pub use secret::Secret;
+pub use secret::{Secret, serialize_exposed};
 pub use secret_url::SecretUrl;
 #[cfg(feature = "signing")]
 pub use signing_keys::{SigningKeySet, SigningKeys};

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 use tracing::warn;
 
@@ -64,16 +65,22 @@ impl MasterKeyFile {
 
     /// Writes the first key. Fails if the file exists.
     pub(crate) fn create(&self, key: &MasterKey) -> Result<(), MasterKeyFileError> {
-        write(&self.path, key).map_err(|source| self.io_error(source))
+        // The file gets its name when its content is on the disk, so a crash leaves no empty file.
+        let temporary = self.with_suffix(".tmp");
+        let created = remove_if_any(&temporary)
+            .and_then(|()| write(&temporary, key))
+            .and_then(|()| {
+                let no_replace = RenameFlags::NOREPLACE;
+                Ok(renameat_with(CWD, &temporary, CWD, &self.path, no_replace)?)
+            })
+            .and_then(|()| sync_parent(&self.path));
+        created.map_err(|source| self.io_error(source))
     }
 
     /// Writes the key of a rotation beside the current one.
     pub(crate) fn write_new(&self, key: &MasterKey) -> Result<(), MasterKeyFileError> {
         let path = self.new_path();
-        let written = match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => write(&path, key),
-        };
+        let written = remove_if_any(&path).and_then(|()| write(&path, key));
         written.map_err(|source| self.io_error(source))
     }
 
@@ -85,8 +92,12 @@ impl MasterKeyFile {
     }
 
     fn new_path(&self) -> PathBuf {
+        self.with_suffix(".new")
+    }
+
+    fn with_suffix(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
-        name.push(".new");
+        name.push(suffix);
         name.into()
     }
 
@@ -135,6 +146,13 @@ fn write(path: &Path, key: &MasterKey) -> io::Result<()> {
     writeln!(file, "{}", key.to_text().expose())?;
     file.sync_all()?;
     sync_parent(path)
+}
+
+fn remove_if_any(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

@@ -89,7 +89,7 @@ impl Sealer {
     /// Fails if the operating system returns no random bytes.
     pub fn ephemeral() -> Result<Self, SealError> {
         let sealer = Self::new();
-        sealer.add(1, &random_data_key()?);
+        sealer.add(1, &random_data_key()?)?;
         Ok(sealer)
     }
 
@@ -141,15 +141,16 @@ impl Sealer {
         current.is_some() && key_id(sealed) == current
     }
 
-    /// Adds a data key. The key with the greatest id is the current one.
-    pub(crate) fn add(&self, id: u32, data_key: &Secret<Vec<u8>>) {
-        if let Ok(key) = XChaCha20Poly1305::new_from_slice(data_key.expose()) {
-            let mut keys = self
-                .data_keys
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            keys.by_id.insert(id, key);
-        }
+    /// Adds a data key. The key with the greatest id is the current one. Fails if the key has another length.
+    pub(crate) fn add(&self, id: u32, data_key: &Secret<Vec<u8>>) -> Result<(), SealError> {
+        let key = XChaCha20Poly1305::new_from_slice(data_key.expose());
+        let key = key.map_err(|_other_length| SealError::Format)?;
+        let mut keys = self
+            .data_keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        keys.by_id.insert(id, key);
+        Ok(())
     }
 
     /// Removes all data keys except the current one.
@@ -330,7 +331,7 @@ mod tests {
     fn an_older_data_key_opens_its_secrets_until_it_is_forgotten() {
         let sealer = Sealer::ephemeral().unwrap();
         let old = sealer.seal(PLACE, b"hunter2").unwrap();
-        sealer.add(2, &random_data_key().unwrap());
+        sealer.add(2, &random_data_key().unwrap()).unwrap();
         assert!(!sealer.is_current(&old));
         assert_eq!(sealer.open(PLACE, &old).unwrap().expose(), b"hunter2");
         let new = sealer.seal(PLACE, b"hunter2").unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize;
 
 /// A value that must not be printed: its `Debug` is `…`, and it has no `Display` and no `Serialize`.
@@ -33,6 +33,15 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
+}
+
+/// Serializes the value of a secret, for `#[serde(serialize_with)]`. Each use is a place where a secret
+/// leaves the process.
+pub fn serialize_exposed<S: Serializer>(
+    secret: &Secret<String>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    secret.expose().serialize(out)
 }
 
 impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {

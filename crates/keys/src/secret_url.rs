@@ -26,15 +26,6 @@ impl SecretUrl {
         self.0.expose()
     }
 
-    /// Returns scheme, host and port, such as `https://a.example:8443`.
-    pub fn origin(&self) -> String {
-        let shown = self.without_secrets();
-        let host_start = shown.find("://").map_or(0, |at| at + 3);
-        let (scheme, rest) = shown.split_at(host_start);
-        let host = rest.split(['/', '\\', '?']).next().unwrap_or_default();
-        format!("{scheme}{host}").to_ascii_lowercase()
-    }
-
     /// Returns the URL without user name, password, query and fragment. `?…` stands for a query.
     pub fn without_secrets(&self) -> String {
         let text = self.expose();
@@ -96,21 +87,6 @@ mod tests {
         check("https://ida:s3cret@a.example/x@y", "https://a.example/x@y");
         check("https://ida:s3@cret@a.example/", "https://a.example/");
         check("https://ida:s3cret@a.example\\x", "https://a.example\\x");
-    }
-
-    #[test]
-    fn the_origin_is_scheme_host_and_port() {
-        for (text, wanted) in [
-            (
-                "https://A.example:8443/hook?key=1",
-                "https://a.example:8443",
-            ),
-            ("https://ida:s3cret@a.example?key=1", "https://a.example"),
-            ("http://a.example\\x", "http://a.example"),
-            ("a.example/hook", "a.example"),
-        ] {
-            assert_eq!(SecretUrl::new(text).origin(), wanted);
-        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn check(event: &str, wanted: &str) {
         1_700_000_000,
         "1-2",
     );
-    assert_eq!(String::from_utf8(claims).unwrap(), wanted);
+    assert_eq!(String::from_utf8(claims.unwrap()).unwrap(), wanted);
 }
 
 #[test]
@@ -62,6 +62,21 @@ fn registered_claims_of_the_event_itself_are_left_out() {
         r#"{"iss":"evil","metadata":{"iss":1},"\u0065xp":0,"body":{"jti":1.50},"aud":[1]}"#,
         r#"{"metadata":{"iss":1},"body":{"jti":1.50},"iss":"https://easel.example","iat":1700000000,"jti":"1-2"}"#,
     );
+}
+
+#[test]
+fn a_name_that_is_no_unicode_text_hides_no_claim() {
+    check(
+        r#"{"\ud800":1,"exp":1, "iss" : "evil","\u0061ud":2,"metadata":{}}"#,
+        r#"{"\ud800":1,"metadata":{},"iss":"https://easel.example","iat":1700000000,"jti":"1-2"}"#,
+    );
+}
+
+#[test]
+fn bytes_that_are_no_object_are_not_signed() {
+    for event in ["", "[]", "{", "null", r#"{"a":1}{"exp":1}"#, r#"{"a"}"#] {
+        assert_eq!(event_claims(event.as_bytes(), "a", 0, "b"), None, "{event}");
+    }
 }
 
 #[test]
@@ -104,7 +119,7 @@ proptest! {
         jti in "\\PC*",
     ) {
         let event = json!(members).to_string();
-        let claims = event_claims(event.as_bytes(), &issuer, issued_at, &jti);
+        let claims = event_claims(event.as_bytes(), &issuer, issued_at, &jti).unwrap();
         let end = event.len() - 1;
         prop_assert_eq!(&claims[..end], &event.as_bytes()[..end]);
         let mut claims: Value = serde_json::from_slice(&claims).unwrap();

@@ -36,14 +36,23 @@ pub(super) fn read(
     for algorithm in SigningAlgorithm::ALL {
         let mut take = |role: &str| by_role.remove(&(algorithm, role.to_owned()));
         let (previous, current, next) = (take("previous"), take("current"), take("next"));
-        if let (Some(current), Some(next)) = (current, next) {
-            let set = SigningKeySet {
-                previous: previous.map(|row| row.key),
-                since: current.since,
-                current: current.key,
-                next: next.key,
-            };
-            sets.insert(algorithm, set);
+        match (current, next) {
+            (None, None) => (),
+            (Some(current), Some(next)) => {
+                let set = SigningKeySet {
+                    previous: previous.map(|row| row.key),
+                    since: current.since,
+                    current: current.key,
+                    next: next.key,
+                };
+                sets.insert(algorithm, set);
+            }
+            (Some(only), None) | (None, Some(only)) => {
+                return Err(KeyStoreError::SigningKey {
+                    kid: only.key.kid().to_owned(),
+                    what: "there must be a current and a next key".to_owned(),
+                });
+            }
         }
     }
     Ok(sets)

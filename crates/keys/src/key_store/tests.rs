@@ -220,16 +220,38 @@ fn no_key_is_in_the_file_of_keys() {
 }
 
 #[test]
-fn only_keys_that_cannot_be_opened_are_removed() {
+fn keys_are_removed_only_for_the_id_of_their_master_key() {
     let folder = Folder::new();
     let path = folder.0.path().join("keys.db");
-    let reset = || KeyStore::reset(&path, folder.source(), Timestamp::UNIX_EPOCH);
-    let sealed = seal(&folder.open().unwrap());
-    assert!(matches!(reset(), Err(KeyStoreError::Usable)));
+    let store = folder.open().unwrap();
+    let (id, sealed) = (store.master_key_id().unwrap(), seal(&store));
+    drop(store);
+    for wrong in ["", "0123456789abcdef"] {
+        let refused = KeyStore::remove_all(&path, wrong);
+        assert!(matches!(refused, Err(KeyStoreError::OtherLostKey { .. })));
+    }
     assert_opens(&folder.open().unwrap(), &sealed);
     fs::remove_file(folder.key_file()).unwrap();
-    reset().unwrap();
+    KeyStore::remove_all(&path, &id).unwrap();
     let store = folder.open().unwrap();
     assert_eq!(store.created_file(), Some(&*folder.key_file()));
     assert!(store.sealer().open(PLACE, &sealed).is_err());
+}
+
+#[test]
+fn a_replacement_without_a_new_key_is_refused() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let previous = MasterKeySource {
+        previous: Some(folder.key_in_file()),
+        ..folder.source()
+    };
+    // The file still has the same key.
+    drop(folder.open_with(previous.clone()).unwrap());
+    fs::remove_file(folder.key_file()).unwrap();
+    let refused = folder.open_with(previous).unwrap_err();
+    assert!(
+        matches!(refused, KeyStoreError::NoReplacement { .. }),
+        "{refused}"
+    );
 }
