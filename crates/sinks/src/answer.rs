@@ -7,8 +7,8 @@ use bytes::Bytes;
 pub struct EndpointAnswer {
     /// The status, such as 503.
     pub status: u16,
-    /// The first [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES) of the body if the attempt failed. Empty after a
-    /// success.
+    /// The first [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES) of the body if the attempt failed, with `…` for
+    /// each secret of the webhook. Empty after a success.
     pub body: Bytes,
 }
 

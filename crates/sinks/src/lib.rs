@@ -35,7 +35,7 @@ pub use outcome::{Blame, Outcome, Results, SendError};
 pub use sink::{Order, Sink, SinkLimits};
 #[cfg(feature = "webhook")]
 pub use webhook::{
-    AddressKind, ClientError, ClientIdentity, ClientIdentityError, CustomHeaders,
+    AddressKind, CheckedAddress, ClientError, ClientIdentity, ClientIdentityError, CustomHeaders,
     CustomHeadersError, Embedding, Endpoint, EndpointError, Guard, GuardMode, JwtSigner,
     ProxyError, Refused, RefusedReason, RequestSigner, Resolve, SystemResolver, TimeSource, Trial,
     Webhook, WebhookClient, WebhookOptions, WebhookSettings, describe_metrics,

@@ -16,8 +16,8 @@
 //! | `easel-mapper-version` | the version of the mapping, in Caliper formats |
 //!
 //! Characters that a header does not allow are percent-encoded. Any 2xx means that the subscriber has
-//! accepted the event. After a failure, the start of the answer's body is kept for people to read. A
-//! receiver can say more in the header `webhook-delivery`. `abort-message` with a failure means: do not
+//! accepted the event. After a failure, the start of the answer's body is kept for people to read, without the
+//! secrets of the webhook. A receiver can say more in the header `webhook-delivery`. `abort-message` with a failure means: do not
 //! repeat this request. `disable` means: pause the subscription. Redirects are not followed, because
 //! only the operator may choose the URL.
 //!
@@ -33,6 +33,7 @@ mod custom_headers;
 mod endpoint;
 mod guard;
 mod read_counts;
+mod redaction;
 mod request;
 mod retry_after;
 mod signer;
@@ -43,8 +44,8 @@ pub use client_identity::{ClientIdentity, ClientIdentityError};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use guard::{
-    AddressKind, Embedding, Guard, GuardMode, ProxyError, Refused, RefusedReason, Resolve,
-    SystemResolver,
+    AddressKind, CheckedAddress, Embedding, Guard, GuardMode, ProxyError, Refused, RefusedReason,
+    Resolve, SystemResolver,
 };
 pub use signer::{JwtSigner, RequestSigner, describe_metrics};
 pub use trial::Trial;
@@ -53,8 +54,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 
+use self::client::AnswerBody;
+use self::redaction::Redaction;
 use crate::{Batch, EndpointAnswer, Item, Order, Outcome, Sink, SinkLimits};
 
 /// The maximum bytes of events in one envelope. A larger event is sent alone.
@@ -114,6 +118,18 @@ impl Webhook {
         }
     }
 
+    /// Returns at most `max_bytes` of an answer's body, without the secrets of this webhook.
+    fn redacted(&self, body: AnswerBody, max_bytes: usize) -> Bytes {
+        // The answer to a success is not needed, so its body is empty.
+        if body.bytes.is_empty() {
+            return Bytes::new();
+        }
+        let mut secrets = self.custom_headers.secrets();
+        secrets.extend(self.endpoint.secrets());
+        secrets.extend(self.signer.iter().flat_map(RequestSigner::secrets));
+        Redaction::new(secrets).apply(body, max_bytes)
+    }
+
     /// True if `item` can share an envelope with `items`. An envelope has one sensor, and one header with
     /// all event types.
     pub fn can_share_envelope(items: &[Arc<Item>], item: &Item) -> bool {
@@ -168,14 +184,12 @@ impl Sink for Webhook {
         let build_request =
             || request::build(&self.endpoint, &self.custom_headers, batch, &content);
         let timeout = self.settings.timeout;
-        let body_limit = |status: StatusCode| match status {
-            _ if status.is_success() => 0,
-            _ => EndpointAnswer::MAX_BODY_BYTES,
-        };
-        let exchange = self.client.exchange(build_request, timeout, body_limit);
+        let needs_body = |status: StatusCode| !status.is_success();
+        let exchange = self.client.exchange(build_request, timeout, needs_body);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();
+                let body = self.redacted(body, EndpointAnswer::MAX_BODY_BYTES);
                 let status = head.status.as_u16();
                 let head = http::Response::from_parts(head, ());
                 Outcome {

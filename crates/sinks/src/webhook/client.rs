@@ -15,7 +15,7 @@ use bytes::Bytes;
 use easel_keys::SecretUrl;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -30,7 +30,9 @@ use tracing::warn;
 
 use super::Endpoint;
 use super::client_identity::ClientIdentity;
-use super::guard::{Guard, GuardedConnector, ProxyError, Refused, Resolve, SystemResolver};
+use super::guard::{
+    CheckedAddress, Guard, GuardedConnector, ProxyError, Refused, Resolve, SystemResolver,
+};
 use super::read_counts::{CountingConnector, ReadCounts};
 use crate::SendError;
 
@@ -84,6 +86,13 @@ pub enum ClientError {
     /// The URL of the proxy is invalid.
     #[error("parse the setting webhook.proxy")]
     Proxy(#[from] ProxyError),
+}
+
+/// The start of an answer's body, as the endpoint sent it. It may contain the secrets of the request.
+pub(super) struct AnswerBody {
+    pub(super) bytes: Bytes,
+    /// True if the endpoint sent more, or if the connection broke.
+    pub(super) is_cut: bool,
 }
 
 /// The connections that all webhooks share. Clones share the same connections.
@@ -172,10 +181,9 @@ impl WebhookClient {
         })
     }
 
-    /// Checks an endpoint before it is saved, and resolves its name for at most 5 seconds. A name that cannot be
-    /// resolved now is accepted, because every connection is checked again. With a proxy, names are not
-    /// resolved.
-    pub async fn check(&self, endpoint: &Endpoint) -> Result<(), Refused> {
+    /// Checks an endpoint before it is saved, and resolves its name once, for at most 5 seconds. With a proxy,
+    /// names are not resolved, and every name passes that does not mean this machine or a metadata service.
+    pub async fn check(&self, endpoint: &Endpoint) -> Result<CheckedAddress, Refused> {
         self.connector.check(endpoint).await
     }
 
@@ -184,24 +192,24 @@ impl WebhookClient {
     }
 
     /// Sends the request that `build_request` builds, and returns the answer with any status. `timeout`
-    /// includes reading the body. `body_limit` returns how many bytes of the body to keep for a status.
+    /// includes reading the body. `needs_body` returns whether the caller needs the body for a status.
     pub(super) async fn exchange(
         &self,
         build_request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
         timeout: Duration,
-        body_limit: impl FnOnce(StatusCode) -> usize + Send,
-    ) -> Result<Response<Bytes>, SendError> {
+        needs_body: impl FnOnce(StatusCode) -> bool + Send,
+    ) -> Result<Response<AnswerBody>, SendError> {
         let deadline = Instant::now() + timeout;
         let (head, body) = timeout_at(deadline, self.send(build_request))
             .await
             .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
         // The head decides the outcome. If the body is too long, late or broken, only the connection is lost.
-        let body_start = read_start(body, deadline, body_limit(head.status)).await;
+        let body = read_start(body, deadline, needs_body(head.status)).await;
         if let Some(counts) = head.extensions.get::<Arc<ReadCounts>>() {
             counts.answer_ended();
         }
-        Ok(Response::from_parts(head, body_start))
+        Ok(Response::from_parts(head, body))
     }
 
     /// Sends a request and returns the answer. If the connection was stale, builds the request again and
@@ -222,19 +230,30 @@ impl WebhookClient {
     }
 }
 
-/// Reads a body, up to [`MAX_ANSWER_BYTES`], and returns its first `max_bytes`. If the body breaks or is late,
-/// returns the part that has arrived.
-async fn read_start(mut body: Incoming, deadline: Instant, max_bytes: usize) -> Bytes {
+/// Reads a body, up to [`MAX_ANSWER_BYTES`]. Returns the bytes that have arrived in time, or no bytes if the
+/// body is not needed.
+async fn read_start(mut body: Incoming, deadline: Instant, is_needed: bool) -> AnswerBody {
     let (mut start, mut read_bytes) = (Vec::new(), 0);
-    while read_bytes < MAX_ANSWER_BYTES
-        && let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await
-    {
-        let data = frame.into_data().unwrap_or_default();
-        read_bytes += data.len();
-        let room = std::cmp::min(max_bytes - start.len(), data.len());
-        start.extend_from_slice(data.get(..room).unwrap_or_default());
+    let is_cut = loop {
+        if read_bytes >= MAX_ANSWER_BYTES {
+            break !body.is_end_stream();
+        }
+        match timeout_at(deadline, body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                let data = frame.into_data().unwrap_or_default();
+                read_bytes += data.len();
+                if is_needed {
+                    start.extend_from_slice(&data);
+                }
+            }
+            Ok(None) => break false,
+            Ok(Some(Err(_))) | Err(_) => break true,
+        }
+    };
+    AnswerBody {
+        bytes: start.into(),
+        is_cut,
     }
-    start.into()
 }
 
 impl fmt::Debug for WebhookClient {

@@ -131,6 +131,35 @@ impl CustomHeaders {
         Ok(self)
     }
 
+    /// Returns the texts that must not be shown: the values and their parts.
+    pub(super) fn secrets(&self) -> Vec<Secret<Vec<u8>>> {
+        let mut secrets = Vec::new();
+        let values = self.0.values().filter_map(|value| value.to_str().ok());
+        for value in values {
+            let mut add = |text: &str| secrets.push(Secret::new(text.as_bytes().to_vec()));
+            add(value);
+            // Such as the values of a cookie.
+            for part in value.split([';', ',']) {
+                let (_name, part) = part.split_once('=').unwrap_or_default();
+                add(part.trim().trim_matches('"'));
+            }
+            let Some((scheme, credentials)) = value.split_once(' ') else {
+                continue;
+            };
+            // The padding of base64 may be missing in an answer.
+            add(credentials.trim().trim_end_matches('='));
+            if scheme.eq_ignore_ascii_case("basic")
+                && let Ok(credentials) = STANDARD.decode(credentials.trim())
+            {
+                let colon = credentials.iter().position(|byte| *byte == b':');
+                let password = colon.and_then(|colon| credentials.get(colon + 1..));
+                secrets.extend(password.map(|password| Secret::new(password.to_vec())));
+                secrets.push(Secret::new(credentials));
+            }
+        }
+        secrets
+    }
+
     /// Adds the headers to those of a request.
     pub(super) fn add_to(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
@@ -213,6 +242,45 @@ mod tests {
         assert_eq!(
             none().with_basic("a:b", &secret("")),
             Err(CustomHeadersError::User)
+        );
+    }
+
+    #[test]
+    fn values_and_their_parts_are_secrets() {
+        #[track_caller]
+        fn check(custom: &CustomHeaders, wanted: &[&str]) {
+            let secrets = custom.secrets();
+            for text in wanted {
+                let is_secret = secrets
+                    .iter()
+                    .any(|secret| secret.expose() == text.as_bytes());
+                assert!(is_secret, "{text}");
+            }
+            assert!(!format!("{secrets:?}").contains("open"), "{secrets:?}");
+        }
+        let none = CustomHeaders::default;
+        check(
+            &none()
+                .with_basic("Aladdin", &secret("open:sesame"))
+                .unwrap(),
+            &[
+                "Basic QWxhZGRpbjpvcGVuOnNlc2FtZQ==",
+                "QWxhZGRpbjpvcGVuOnNlc2FtZQ",
+                "Aladdin:open:sesame",
+                "open:sesame",
+            ],
+        );
+        check(
+            &none().with_bearer(&secret("open.sesame")).unwrap(),
+            &["Bearer open.sesame", "open.sesame"],
+        );
+        check(
+            &headers(&[
+                ("x-api-key", "open-1"),
+                ("cookie", "a=open-2; b=\"open-3\""),
+            ])
+            .unwrap(),
+            &["open-1", "open-2", "open-3"],
         );
     }
 

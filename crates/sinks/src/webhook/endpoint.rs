@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use easel_keys::Secret;
 use http::Uri;
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::{ParseError, Url};
 
@@ -49,6 +51,30 @@ impl Endpoint {
 
     pub(super) fn uri(&self) -> &Uri {
         &self.0.uri
+    }
+
+    /// True if both URLs have the same scheme, host and port after parsing. The parser changes names to lower
+    /// case and Punycode, adds the default port, and reads `\` as `/`. So a comparison of the texts is not safe.
+    pub fn has_same_origin(&self, other: &Self) -> bool {
+        self.0.uri.scheme() == other.0.uri.scheme() && self.0.host == other.0.host
+    }
+
+    /// Returns the texts that must not be shown: the query, and its values with and without percent-encoding.
+    pub(super) fn secrets(&self) -> Vec<Secret<Vec<u8>>> {
+        let Some(query) = self.0.uri.query() else {
+            return Vec::new();
+        };
+        let mut secrets = vec![Secret::new(query.as_bytes().to_vec())];
+        for part in query.split(['&', ';']) {
+            // A part without a name is also a value.
+            let value = part.split_once('=').map_or(part, |(_name, value)| value);
+            let with_spaces = Secret::new(value.replace('+', " "));
+            for spelling in [value, with_spaces.expose()] {
+                let decoded = percent_decode_str(spelling).collect();
+                secrets.extend([Secret::new(decoded), Secret::new(spelling.into())]);
+            }
+        }
+        secrets
     }
 
     /// Returns the host and port to connect to, such as `events.example.edu:443`.
@@ -194,5 +220,85 @@ mod tests {
             assert!(!shown.contains("s3cret"), "{shown}");
             assert!(shown.contains("https://meadow.example/hook?…"), "{shown}");
         }
+    }
+
+    #[test]
+    fn urls_have_the_same_origin_if_scheme_host_and_port_are_the_same() {
+        let same = |first: &str, second: &str| {
+            let [first, second] = [first, second].map(|url| Endpoint::parse(url).unwrap());
+            assert_eq!(
+                first.has_same_origin(&second),
+                second.has_same_origin(&first)
+            );
+            first.has_same_origin(&second)
+        };
+        let url = "https://meadow.example/hook?token=1";
+        for other in [
+            "https://meadow.example/hook?token=1",
+            "https://meadow.example",
+            "https://meadow.example/other?token=2",
+            "HTTPS://Meadow.EXAMPLE:443/",
+            "https:///meadow.example/",
+            "https:meadow.example",
+            r"https:\\meadow.example\hook",
+            r"https:/\meadow.example\@evil.example",
+            "https://meadow%2Eexample/",
+            "https://meadow\u{3002}example/",
+            "https://mea\tdow.example/",
+        ] {
+            assert!(same(url, other), "{other}");
+        }
+        for other in [
+            "http://meadow.example/hook?token=1",
+            "http://meadow.example:443/hook?token=1",
+            "https://meadow.example:8443/hook?token=1",
+            "https://meadow.example:80/",
+            "https://meadow.example.evil.example/",
+            "https://evil.example/meadow.example",
+            r"https://evil.example\@meadow.example/",
+            r"https:\\evil.example\meadow.example",
+            "https:///evil.example/meadow.example/",
+            "https://meadow.example./",
+            "https://me\u{430}dow.example/",
+        ] {
+            assert!(!same(url, other), "{other}");
+        }
+        assert!(same(
+            "https://b\u{fc}cher.example/",
+            "https://xn--bcher-kva.example/"
+        ));
+        assert!(same("http://127.0.0.1/", "http://0x7f.1:80/"));
+        assert!(same("http://[::1]/", "http://[0:0::1]:80/"));
+        assert!(!same("http://[::1]/", "http://127.0.0.1/"));
+        // A URL with user information has no endpoint, so its host is never compared.
+        for url in [
+            "https://meadow.example@evil.example/",
+            "https://meadow.example:443@evil.example/",
+            "https://:pw@meadow.example/",
+        ] {
+            assert_eq!(Endpoint::parse(url), Err(EndpointError::Userinfo), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_query_and_its_values_are_secrets() {
+        let url = "https://meadow.example/?sig=a%2Fb+c%20d&key;last=Åse";
+        let secrets = Endpoint::parse(url).unwrap().secrets();
+        for text in [
+            "sig=a%2Fb+c%20d&key;last=%C3%85se",
+            "a%2Fb+c%20d",
+            "a/b+c d",
+            "a/b c d",
+            "key",
+            "Åse",
+        ] {
+            let is_secret = secrets
+                .iter()
+                .any(|secret| secret.expose() == text.as_bytes());
+            assert!(is_secret, "{text}");
+        }
+        assert!(!format!("{secrets:?}").contains("key"), "{secrets:?}");
+        let plain = Endpoint::parse("https://meadow.example/hook").unwrap();
+        assert_eq!(plain.secrets().len(), 0);
     }
 }

@@ -57,6 +57,16 @@ pub enum GuardMode {
     Report,
 }
 
+/// The result of a check before an endpoint is saved, if the guard does not refuse the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckedAddress {
+    /// The guard allows the address in the URL, or all addresses of its name. With a proxy, only the URL was
+    /// checked, because the proxy resolves the names.
+    Allowed,
+    /// The name could not be resolved now, so its addresses are unknown.
+    Unresolved,
+}
+
 /// The refusal of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -118,27 +128,34 @@ impl Guard {
         self.check_host(endpoint.uri().host().unwrap_or_default())
     }
 
-    /// Checks the host of a URL, and resolves a name to check its addresses. A name that cannot be resolved
-    /// now passes, because its endpoint may not exist yet. Every connection is checked again.
+    /// Checks the host of a URL, and resolves a name once to check its addresses. A name that cannot be resolved
+    /// now is not refused, because its endpoint may not exist yet. Every connection is checked again.
     pub async fn resolve_and_check(
         &self,
         endpoint: &Endpoint,
         resolver: &dyn Resolve,
-    ) -> Result<(), Refused> {
+    ) -> Result<CheckedAddress, Refused> {
         let host = endpoint.uri().host().unwrap_or_default();
         self.check_host(host)?;
         if literal(host).is_some() {
-            return Ok(());
+            return Ok(CheckedAddress::Allowed);
         }
         match timeout(RESOLVE_TIMEOUT, resolver.resolve(host)).await {
-            Ok(Ok(addresses)) => self.check_addresses(host, &addresses),
+            Ok(Ok(addresses)) if addresses.is_empty() => {
+                debug!("the name of an endpoint has no address yet");
+                Ok(CheckedAddress::Unresolved)
+            }
+            Ok(Ok(addresses)) => {
+                self.check_addresses(host, &addresses)?;
+                Ok(CheckedAddress::Allowed)
+            }
             Ok(Err(error)) => {
                 debug!(%error, "the name of an endpoint cannot be resolved yet");
-                Ok(())
+                Ok(CheckedAddress::Unresolved)
             }
             Err(_elapsed) => {
                 debug!("the name of an endpoint is not resolved in time");
-                Ok(())
+                Ok(CheckedAddress::Unresolved)
             }
         }
     }

@@ -59,7 +59,7 @@ pub(super) async fn content(
             let signature = signature.map_err(|error| SendError::NotSent {
                 reason: error.to_string(),
             })?;
-            HeaderValue::try_from(signature).ok()
+            Some(signature_value(signature)?)
         }
         Some(RequestSigner::Jwt(_)) | None => None,
     };
@@ -69,6 +69,14 @@ pub(super) async fn content(
         id,
         signature,
         now,
+    })
+}
+
+/// Returns the value of `webhook-signature`.
+fn signature_value(signature: String) -> Result<HeaderValue, SendError> {
+    let value = HeaderValue::try_from(signature);
+    value.map_err(|_invalid| SendError::NotSent {
+        reason: "sign the webhook: the signature is not a valid header value".to_owned(),
     })
 }
 
@@ -201,6 +209,14 @@ mod tests {
     #[track_caller]
     fn check(text: &str, wanted: &str) {
         assert_eq!(header_value(text), wanted, "{text:?}");
+    }
+
+    #[test]
+    fn a_signature_that_no_header_can_have_is_an_error() {
+        assert_eq!(signature_value("v1,abc=".to_owned()).unwrap(), "v1,abc=");
+        let error = signature_value("v1,abc\n".to_owned()).unwrap_err();
+        assert_eq!(error.name(), "not_sent");
+        assert!(!error.to_string().contains("abc"), "{error}");
     }
 
     #[test]

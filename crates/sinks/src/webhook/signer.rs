@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use easel_keys::{
-    PrivateKey, SigningAlgorithm, SigningKeys, WebhookSecret, event_claims, sign_jwt,
+    PrivateKey, Secret, SigningAlgorithm, SigningKeys, WebhookSecret, event_claims, sign_jwt,
 };
 use easel_log::run_blocking;
 use jiff::Timestamp;
@@ -13,6 +13,9 @@ use metrics::{counter, describe_counter};
 use crate::{Item, SendError};
 
 const SIGNATURES: &str = "easel_signatures_total";
+
+/// The characters of base64 that depend only on the Ed25519 seed of 32 bytes.
+const SEED_CHARS: usize = 42;
 
 /// How the requests of a webhook are signed.
 #[derive(Clone, Debug)]
@@ -40,6 +43,32 @@ pub fn describe_metrics() {
     for algorithm in SigningAlgorithm::ALL {
         counter!(SIGNATURES, "algorithm" => algorithm.as_str()).absolute(0);
     }
+}
+
+impl RequestSigner {
+    /// Returns the texts that must not be shown: the base64 of each secret. The private keys of JWTs never
+    /// leave this server.
+    pub(super) fn secrets(&self) -> Vec<Secret<Vec<u8>>> {
+        let secrets = match self {
+            Self::Jwt(_) => &[],
+            Self::Standard(secrets) => &**secrets,
+        };
+        secrets.iter().flat_map(base64_forms).collect()
+    }
+}
+
+/// Returns the base64 of a secret without prefix and padding. The base64 of an Ed25519 key may also end before
+/// the public key.
+fn base64_forms(secret: &WebhookSecret) -> impl Iterator<Item = Secret<Vec<u8>>> {
+    let text = secret.to_text();
+    let (prefix, encoded) = text.expose().split_once('_').unwrap_or_default();
+    let encoded = encoded.trim_end_matches('=');
+    let seed = (prefix == "whsk").then(|| encoded.get(..SEED_CHARS));
+    let forms = [Some(encoded), seed.flatten()].map(|form| {
+        let form = form?.as_bytes().to_vec();
+        Some(Secret::new(form))
+    });
+    forms.into_iter().flatten()
 }
 
 impl JwtSigner {
@@ -76,9 +105,39 @@ fn sign(
     now: Timestamp,
 ) -> Result<Bytes, SendError> {
     let claims = event_claims(event, issuer, now.as_second(), &id.to_string());
+    let claims = claims.ok_or_else(|| SendError::Rejected {
+        reason: "the event cannot be the claims of a JWT: it is not a JSON object".to_owned(),
+    })?;
     let jwt = sign_jwt(key, &claims).map_err(|error| SendError::NotSent {
         reason: error.to_string(),
     })?;
     counter!(SIGNATURES, "algorithm" => key.algorithm().as_str()).increment(1);
     Ok(jwt.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base64_of_each_standard_secret_is_a_secret() {
+        let symmetric = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNA";
+        let seed = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh";
+        let parse = |text: String| WebhookSecret::parse(&text).unwrap();
+        let secrets = [
+            parse(format!("whsec_{symmetric}==")),
+            parse(format!("whsk_{seed}8=")),
+        ];
+        let secrets = RequestSigner::Standard(secrets.into()).secrets();
+        let texts: Vec<_> = secrets
+            .iter()
+            .map(|secret| str::from_utf8(secret.expose()).unwrap())
+            .collect();
+        let [first, whole, start] = texts[..] else {
+            panic!("{} texts", texts.len());
+        };
+        assert_eq!((first, start), (symmetric, seed));
+        assert!(whole.starts_with(seed) && whole.len() > 80, "{whole}");
+        assert!(!format!("{secrets:?}").contains(symmetric));
+    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_sinks::{
-    Endpoint, Guard, Refused, RefusedReason, SendError, Webhook, WebhookClient, WebhookOptions,
+    CheckedAddress, Endpoint, Guard, Refused, RefusedReason, SendError, Webhook, WebhookClient,
+    WebhookOptions,
 };
 use easel_testkit::Receiver;
 use tokio::net::TcpListener;
@@ -299,10 +300,13 @@ async fn an_endpoint_is_checked_with_all_its_addresses_before_it_is_saved() {
     let client = client(&WebhookOptions::default(), &names);
     let refused = client.check(&endpoint).await.unwrap_err();
     assert_eq!(refused.address().to_string(), "192.168.0.1");
-    assert_eq!(client.check(&endpoint).await, Ok(()));
-    assert_eq!(client.check(&endpoint).await, Ok(()), "no address");
-    assert_eq!(client.check(&endpoint).await, Ok(()), "a failure of DNS");
-    assert_eq!(names.resolved().len(), 4);
+    let allowed = client.check(&endpoint).await;
+    assert_eq!(allowed, Ok(CheckedAddress::Allowed));
+    for reason in ["no address", "a failure of DNS"] {
+        let unresolved = client.check(&endpoint).await;
+        assert_eq!(unresolved, Ok(CheckedAddress::Unresolved), "{reason}");
+    }
+    assert_eq!(names.resolved().len(), 4, "one query for each check");
 
     for (url, is_accepted) in [
         ("http://10.0.0.1/", false),
@@ -310,7 +314,9 @@ async fn an_endpoint_is_checked_with_all_its_addresses_before_it_is_saved() {
         ("http://8.8.8.8/", true),
     ] {
         let endpoint = Endpoint::parse(url).unwrap();
-        assert_eq!(client.check(&endpoint).await.is_ok(), is_accepted, "{url}");
+        let allowed = client.check(&endpoint).await.ok();
+        let wanted = is_accepted.then_some(CheckedAddress::Allowed);
+        assert_eq!(allowed, wanted, "{url}");
     }
     assert_eq!(names.resolved().len(), 4, "no name, no query");
 }
@@ -320,7 +326,8 @@ async fn a_name_server_that_does_not_answer_delays_saving_by_five_seconds() {
     let endpoint = Endpoint::parse("https://meadow.example/hook").unwrap();
     let start = Instant::now();
     let guard = Guard::default();
-    assert_eq!(guard.resolve_and_check(&endpoint, &NoAnswer).await, Ok(()));
+    let unresolved = guard.resolve_and_check(&endpoint, &NoAnswer).await;
+    assert_eq!(unresolved, Ok(CheckedAddress::Unresolved));
     assert_eq!(start.elapsed(), Duration::from_secs(5));
 }
 

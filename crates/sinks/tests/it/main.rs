@@ -17,6 +17,8 @@ mod names;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod reflections;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod signing;

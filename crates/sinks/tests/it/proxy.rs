@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use easel_keys::SecretUrl;
-use easel_sinks::{ClientError, Endpoint, Guard, SendError, WebhookClient, WebhookOptions};
+use easel_sinks::{
+    CheckedAddress, ClientError, Endpoint, Guard, SendError, WebhookClient, WebhookOptions,
+};
 use easel_testkit::Receiver;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -197,10 +199,11 @@ async fn names_are_not_resolved_before_an_endpoint_is_saved() {
     let now = Arc::new(jiff::Timestamp::now);
     let client =
         WebhookClient::with_resolver(&options, Arc::<FixedNames>::clone(&names), now).unwrap();
-    let check = async |url| client.check(&Endpoint::parse(url).unwrap()).await.is_ok();
-    assert!(check("https://meadow.example/hook").await);
-    assert!(!check("https://10.0.0.1/hook").await);
-    assert!(!check("https://localhost/hook").await);
+    let check = async |url| client.check(&Endpoint::parse(url).unwrap()).await.ok();
+    let allowed = check("https://meadow.example/hook").await;
+    assert_eq!(allowed, Some(CheckedAddress::Allowed));
+    assert_eq!(check("https://10.0.0.1/hook").await, None);
+    assert_eq!(check("https://localhost/hook").await, None);
     assert_eq!(names.resolved(), <[&str; 0]>::default());
 }
 

@@ -36,7 +36,7 @@ use tracing::warn;
 
 use super::proxy::{Proxy, ProxyError};
 use super::resolver::Resolve;
-use super::{Guard, GuardMode, Refused, literal};
+use super::{CheckedAddress, Guard, GuardMode, Refused, literal};
 use crate::webhook::Endpoint;
 
 /// The timeout of connecting: DNS, TCP and the answer of the proxy. A cancelled attempt may still be
@@ -86,10 +86,16 @@ impl GuardedConnector {
     }
 
     /// Checks an endpoint before it is saved. With a proxy, names are not resolved.
-    pub(in crate::webhook) async fn check(&self, endpoint: &Endpoint) -> Result<(), Refused> {
+    pub(in crate::webhook) async fn check(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<CheckedAddress, Refused> {
         let dialer = &self.0;
         match dialer.proxy {
-            Some(_) => dialer.guard.check_endpoint(endpoint),
+            Some(_) => {
+                dialer.guard.check_endpoint(endpoint)?;
+                Ok(CheckedAddress::Allowed)
+            }
             None => {
                 let resolver = dialer.resolver.as_ref();
                 dialer.guard.resolve_and_check(endpoint, resolver).await
