@@ -78,7 +78,7 @@ pub use spec::{
 pub use spec_check::SpecCheck;
 #[cfg(feature = "sqlite")]
 pub use sqlite_store::{
-    OpenStoreError, STATE_LAYOUT, SqliteStore, StoredCursor, StoredCursorsError, sealing_keys,
+    OpenStoreError, STATE_LAYOUT, SqliteStore, StoredCursor, StoredStateError, sealing_keys,
     stored_cursors,
 };
 pub use state_store::{

@@ -13,6 +13,10 @@ pub trait SpecCheck: Send + Sync + 'static {
     /// Rejects an endpoint whose URL contains an address that the address guard refuses.
     fn check_address(&self, spec: &Spec) -> Result<(), String>;
 
+    /// Returns true if the endpoints of two specs have the same scheme, host and port. False if one of them is
+    /// invalid.
+    fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool;
+
     /// Rejects an endpoint whose name resolves to an address that the address guard refuses. Accepts a name
     /// that does not resolve, because its address is checked again before each connection.
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String>;
@@ -27,6 +31,10 @@ impl SpecCheck for () {
 
     fn check_address(&self, _spec: &Spec) -> Result<(), String> {
         Ok(())
+    }
+
+    fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool {
+        spec.sink == other.sink
     }
 
     async fn check_resolved(&self, _spec: &Spec) -> Result<(), String> {

@@ -9,6 +9,8 @@
 //!   `waits_for` is `time` (then `due` is valid), `key` or `operator`; `attempts` is an array;
 //! - `attempts`, since format 4, the attempt logs: an array of up to 500 attempts per row;
 //! - `replays`, since format 4, one row per replay;
+//! - `pending_erasure`, since format 5: one row until the plain specs of an older format are erased from the
+//!   free parts of the file;
 //! - `lease`, one row: the epoch of the latest lease;
 //! - `folder`, since format 2: the data folder of the file, and the file's role.
 //!
@@ -112,6 +114,15 @@ impl SqliteStore {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         sealed_spec::reseal(&mut connection, &self.sealer)
+    }
+
+    /// Returns the number of specs that cannot be opened, because their data key is lost. Blocks the thread.
+    pub fn lost_count(&self) -> Result<usize, StateStoreError> {
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sealed_spec::lost_count(&connection, &self.sealer)
     }
 
     /// Replaces each spec whose data key is lost by the same spec without secrets. Pauses the subscriptions
@@ -381,7 +392,7 @@ impl From<rusqlite::Error> for StateStoreError {
 
 /// Returns the ids of the data keys that sealed the specs in the file at `path`, while no process has the
 /// file open. Returns an empty set if the file does not exist.
-pub fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, StoredCursorsError> {
+pub fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, StoredStateError> {
     let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
         return Ok(BTreeSet::new());
     };
@@ -406,7 +417,7 @@ pub struct StoredCursor {
 
 /// Reads the cursor of each subscription in the file at `path`, while no process has the file open.
 /// Returns an empty list if the file does not exist.
-pub fn stored_cursors(path: &Path) -> Result<Vec<StoredCursor>, StoredCursorsError> {
+pub fn stored_cursors(path: &Path) -> Result<Vec<StoredCursor>, StoredStateError> {
     let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
         return Ok(Vec::new());
     };
@@ -429,7 +440,7 @@ pub fn stored_cursors(path: &Path) -> Result<Vec<StoredCursor>, StoredCursorsErr
 
 /// Why the cursors of subscriptions could not be read.
 #[derive(Debug, Error)]
-pub enum StoredCursorsError {
+pub enum StoredStateError {
     /// The file is invalid or cannot be opened.
     #[error(transparent)]
     Open(#[from] easel_sqlite::OpenError),

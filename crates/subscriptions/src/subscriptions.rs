@@ -4,6 +4,7 @@
 //! [`Subscriptions::save`]. Definitions change one at a time.
 
 mod dead_letters;
+mod declaration;
 mod replays;
 mod saving;
 
@@ -15,7 +16,6 @@ use easel_catalog::{Catalog, Reach, TellOperator};
 use easel_log::{Bounds, Clock, Offset, SharedLog, run_blocking};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
-use tracing::{info, warn};
 
 use crate::definition::Definition;
 use crate::metrics;
@@ -129,57 +129,6 @@ impl Subscriptions {
         }
     }
 
-    /// Applies the subscriptions of the configuration file. Creates new ones, changes existing ones, and
-    /// deactivates active ones that the file no longer declares.
-    ///
-    /// An invalid spec is rejected before anything changes.
-    pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
-        for spec in &specs {
-            self.validate(spec)?;
-            if !self.is_older_than_guard(spec) {
-                self.check
-                    .check_address(spec)
-                    .map_err(ChangeError::invalid(spec))?;
-            }
-            if self.get(spec.name.as_str()).is_err() {
-                self.find_start(spec).await?;
-            }
-        }
-        for current in self.list() {
-            let declared = specs.iter().any(|spec| spec.name == current.spec.name);
-            if current.origin == Origin::File && current.state == State::Active && !declared {
-                info!(subscription = %current.spec.name, "subscription no longer declared");
-                self.change(current.spec.name.clone(), |current| {
-                    Ok((current.spec.clone(), Origin::File, State::UNDECLARED))
-                })
-                .await?;
-            }
-        }
-        for spec in specs {
-            let Ok(current) = self.get(spec.name.as_str()) else {
-                self.insert(spec, Origin::File).await?;
-                continue;
-            };
-            // An unchanged subscription keeps its lane.
-            let is_declared = current.origin == Origin::File && current.state != State::UNDECLARED;
-            if is_declared && current.spec == spec {
-                continue;
-            }
-            self.change(spec.name.clone(), move |current| {
-                if current.origin == Origin::Api {
-                    warn!(subscription = %spec.name, "subscription taken over by the file");
-                }
-                let state = match &current.state {
-                    State::Active | State::Deactivated { reason: None } => State::Active,
-                    state @ (State::Paused { .. } | State::Deactivated { .. }) => state.clone(),
-                };
-                Ok((spec, Origin::File, state))
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
     /// Creates a subscription.
     pub async fn create(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.validate(&spec)?;
@@ -190,15 +139,36 @@ impl Subscriptions {
         self.insert(spec, Origin::Api).await
     }
 
-    /// Replaces the spec of a subscription. Its cursor stays. If the file no longer declares the
-    /// subscription, it becomes active and belongs to the API.
+    /// Replaces the spec of a subscription, as [`update_from`](Self::update_from) does for its current version.
     pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
+        let current = self.get(spec.name.as_str())?;
+        self.update_from(&current, spec).await
+    }
+
+    /// Replaces the spec of a subscription. `current` is the version that `spec` was made from: where the spec
+    /// has a text that is shown in place of a secret, the secret stays. The cursor stays too. If the file no
+    /// longer declares the subscription, it becomes active and belongs to the API.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`StateStoreError::Changed`] if `current` is outdated.
+    pub async fn update_from(
+        self: &Arc<Self>,
+        current: &Arc<Subscription>,
+        spec: Spec,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        let has_same_origin = self.check.has_same_origin(&spec, &current.spec);
+        let spec = spec.keep_secrets(&current.spec, has_same_origin);
         self.validate(&spec)?;
         if !self.is_older_than_guard(&spec) {
             let checked = self.check.check_resolved(&spec).await;
             checked.map_err(ChangeError::invalid(&spec))?;
         }
+        let (id, revision) = (current.id, current.revision);
         self.change(spec.name.clone(), move |current| {
+            if (current.id, current.revision) != (id, revision) {
+                return Err(StateStoreError::Changed { id }.into());
+            }
             match (current.origin, &current.state) {
                 (Origin::Api, state) => Ok((spec, Origin::Api, state.clone())),
                 (Origin::File, State::Deactivated { reason: None }) => {

@@ -23,25 +23,32 @@ impl Position<'_> {
         let prefixes = ["webhook.headers.", "webhook.authentication."];
         prefixes.iter().any(|prefix| self.path.starts_with(prefix))
     }
+
+    fn is_for_signing(&self) -> bool {
+        self.path.starts_with("webhook.signing.")
+    }
 }
 
 impl Spec {
-    /// Replaces each text that stands for a secret by the secret at the same place in `current`.
+    /// Takes the secrets of `current` where this spec has the texts that are shown in their place.
     ///
-    /// If the URL has another host, headers and authentication are not replaced. Otherwise, whoever can
-    /// change the URL could read these secrets.
+    /// Some secrets are not taken. Their texts stay, and validation refuses them:
+    ///
+    /// - headers and authentication, if the URL has another origin: whoever can change the URL must not be
+    ///   able to read them;
+    /// - signing secrets, if there are fewer than before: it is unclear which ones are removed.
     #[must_use]
-    pub fn keep_secrets(mut self, current: &Self) -> Self {
+    pub fn keep_secrets(mut self, current: &Self, has_same_origin: bool) -> Self {
         let mut current = current.clone();
         let SinkSpec::Webhook(current_webhook) = &mut current.sink;
         let SinkSpec::Webhook(webhook) = &mut self.sink;
         if webhook.url.expose() == current_webhook.url.without_secrets() {
             webhook.url = current_webhook.url.clone();
         }
-        let is_same_host = webhook.url.origin() == current_webhook.url.origin();
+        let are_removed = webhook.signing_secret_count() < current_webhook.signing_secret_count();
         let current = current.secrets();
         for position in self.secrets() {
-            if !is_same_host && position.is_sent() {
+            if !has_same_origin && position.is_sent() || are_removed && position.is_for_signing() {
                 continue;
             }
             let found = current.iter().find(|other| other.path == position.path);
@@ -117,7 +124,7 @@ impl Spec {
             if text == SHOWN {
                 return Err(format!(
                     "{path} must be a secret, not {SHOWN:?}, which only stands for a secret; if you change \
-                     the host of the URL, set the secret again"
+                     the host of the URL or remove signing secrets, set the secret again"
                 ));
             }
             if SecretReference::parse(text).is_some() {

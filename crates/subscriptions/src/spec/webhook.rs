@@ -72,6 +72,14 @@ impl WebhookSpec {
         time_limit::parse(text)
     }
 
+    /// Returns the number of secrets that sign.
+    pub(super) const fn signing_secret_count(&self) -> usize {
+        match &self.signing {
+            Some(Signing::Standard { secrets }) => secrets.len(),
+            Some(Signing::Jwt { .. }) | None => 0,
+        }
+    }
+
     /// Returns the algorithm of the JWTs; `None` if the body is not a JWT.
     pub const fn jwt_algorithm(&self) -> Option<SigningAlgorithm> {
         match self.signing {

@@ -136,7 +136,11 @@ pub(super) fn add_sealed_specs(connection: &Connection) -> rusqlite::Result<()> 
     connection.execute_batch(
         "ALTER TABLE subscriptions ADD COLUMN sealed BLOB;
          ALTER TABLE subscriptions ADD COLUMN guard TEXT NOT NULL DEFAULT 'enforced';
-         UPDATE subscriptions SET guard = 'reported';",
+         UPDATE subscriptions SET guard = 'reported';
+
+         -- One row until the plain text of older formats is erased from the file.
+         CREATE TABLE pending_erasure (id INTEGER PRIMARY KEY CHECK (id = 0)) STRICT;
+         INSERT INTO pending_erasure VALUES (0);",
     )
 }
 

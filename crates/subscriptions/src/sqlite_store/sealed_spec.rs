@@ -3,6 +3,7 @@
 use easel_keys::{SealError, SealedPlace, Sealer, Secret};
 use rusqlite::{Connection, params};
 use thiserror::Error;
+use tracing::warn;
 
 use super::columns::json_fault;
 use crate::state_store::StateStoreError;
@@ -57,8 +58,8 @@ pub(super) fn open(
     Ok(serde_json::from_slice(opened.expose())?)
 }
 
-/// Seals the specs of a file of format 4 or earlier, which has them as plain text, and removes the plain
-/// text from the free parts of the file.
+/// Seals the specs of a file of format 4 or earlier, which has them as plain text, and erases the plain
+/// text.
 pub(super) fn seal_plain_specs(
     connection: &mut Connection,
     sealer: &Sealer,
@@ -73,9 +74,6 @@ pub(super) fn seal_plain_specs(
         })?;
         rows.collect::<Result<Vec<(i64, i64, Secret<String>)>, _>>()?
     };
-    if plain.is_empty() {
-        return Ok(());
-    }
     for (id, revision, spec) in plain {
         let spec: Spec =
             serde_json::from_str(spec.expose()).map_err(|error| StateStoreError::Row {
@@ -89,9 +87,26 @@ pub(super) fn seal_plain_specs(
         )?;
     }
     transaction.commit()?;
+    erase_plain_text(connection)
+}
+
+/// Removes the plain text of older formats from the free parts of the file and from its WAL. If this does
+/// not end, the next start repeats it.
+fn erase_plain_text(connection: &Connection) -> Result<(), StateStoreError> {
+    let sql = "SELECT count(*) FROM pending_erasure";
+    let pending: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if pending == 0 {
+        return Ok(());
+    }
     connection.execute_batch("VACUUM")?;
     // The WAL has the old pages until it is truncated.
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
+    if is_busy {
+        warn!("another process reads state.db; the next start erases old plain text in its WAL");
+        return Ok(());
+    }
+    connection.execute("DELETE FROM pending_erasure", [])?;
     Ok(())
 }
 
@@ -127,6 +142,23 @@ pub(super) fn reseal(
         count += 1;
     }
     transaction.commit()?;
+    Ok(count)
+}
+
+/// Returns the number of specs that cannot be opened.
+pub(super) fn lost_count(
+    connection: &Connection,
+    sealer: &Sealer,
+) -> Result<usize, StateStoreError> {
+    let sql = "SELECT id, revision, sealed FROM subscriptions";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let (id, revision, sealed): (i64, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let opened = open(sealer, id, revision.unsigned_abs(), &sealed);
+        count += usize::from(opened.is_err());
+    }
     Ok(count)
 }
 

@@ -236,3 +236,43 @@ async fn a_lost_key_loses_only_the_secrets() {
         <[String; 0]>::default()
     );
 }
+
+#[test]
+fn an_erasure_that_was_interrupted_is_repeated() {
+    let (folder, path) = golden("state-v4.db");
+    let sealer = sealer();
+    // The process is killed after the specs are sealed and before the old pages are erased.
+    {
+        let mut connection = easel_sqlite::open(&path, &STATE_LAYOUT).unwrap();
+        connection
+            .execute_batch("CREATE TABLE keep_busy (n); INSERT INTO keep_busy VALUES (1)")
+            .unwrap();
+        let reader = rusqlite::Connection::open(&path).unwrap();
+        reader
+            .execute_batch("BEGIN; SELECT * FROM keep_busy")
+            .unwrap();
+        drop(super::sealed_spec::seal_plain_specs(
+            &mut connection,
+            &sealer,
+        ));
+        let pending: i64 = connection
+            .query_row("SELECT count(*) FROM pending_erasure", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(pending, 1);
+    }
+    drop(SqliteStore::open(&path, sealer).unwrap());
+    for secret in ["planted-url-secret", "planted-second", "planted-third"] {
+        assert!(!folder_has(&folder, secret.as_bytes()), "{secret}");
+    }
+}
+
+#[test]
+fn secrets_of_removed_subscriptions_are_erased_too() {
+    let (folder, path) = golden("state-v4.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("DELETE FROM subscriptions", []).unwrap();
+    drop(connection);
+    assert!(folder_has(&folder, b"planted-url-secret"));
+    drop(SqliteStore::open(&path, sealer()).unwrap());
+    assert!(!folder_has(&folder, b"planted"));
+}

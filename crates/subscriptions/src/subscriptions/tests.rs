@@ -40,6 +40,10 @@ impl SpecCheck for TestCheck {
             .ok_or("the address is refused".to_owned())
     }
 
+    fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool {
+        spec.sink == other.sink
+    }
+
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
         self.check_address(spec)
     }

@@ -51,14 +51,14 @@ fn a_spec_that_was_shown_becomes_the_same_spec_again() {
         refused.contains("webhook.url must have its query"),
         "{refused}"
     );
-    assert_eq!(back.keep_secrets(&current), current);
+    assert_eq!(back.keep_secrets(&current, true), current);
 
     // A new secret replaces the old one at its place, and the others stay.
     let mut changed = shown;
     changed["webhook"]["signing"]["standard"]["secrets"][1] = "new".into();
     changed["webhook"]["headers"]["x-other"] = "…".into();
     let changed: Spec = serde_json::from_value(changed).unwrap();
-    let changed = changed.keep_secrets(&current);
+    let changed = changed.keep_secrets(&current, true);
     let json = serde_json::to_value(SpecJson::with_secrets(&changed)).unwrap();
     let secrets = &json["webhook"]["signing"]["standard"]["secrets"];
     assert_eq!(*secrets, serde_json::json!(["s3cret-2", "new"]));
@@ -110,7 +110,7 @@ fn a_new_host_does_not_receive_the_headers_of_the_old_one() {
         let mut shown = serde_json::to_value(SpecJson::without_secrets(&current)).unwrap();
         shown["webhook"]["url"] = url.into();
         let changed: Spec = serde_json::from_value(shown).unwrap();
-        let changed = changed.keep_secrets(&current);
+        let changed = changed.keep_secrets(&current, is_kept);
         let refused = changed.validate(&catalog).is_err();
         assert_eq!(refused, !is_kept, "{url}");
         let json = serde_json::to_value(SpecJson::with_secrets(&changed)).unwrap();
@@ -122,5 +122,23 @@ fn a_new_host_does_not_receive_the_headers_of_the_old_one() {
         );
         // The endpoint never receives these.
         assert!(has("s3cret-2") && has("s3cret-6"), "{url}");
+    }
+}
+
+#[test]
+fn removed_signing_secrets_must_be_named_exactly() {
+    let current = spec(SECRETS);
+    let catalog = easel_catalog::Catalog::built_in();
+    for (secrets, is_accepted) in [
+        (serde_json::json!(["…", "…"]), true),
+        (serde_json::json!(["…", "…", "new"]), true),
+        (serde_json::json!(["s3cret-3"]), true),
+        (serde_json::json!(["…"]), false),
+    ] {
+        let mut shown = serde_json::to_value(SpecJson::without_secrets(&current)).unwrap();
+        shown["webhook"]["signing"]["standard"]["secrets"] = secrets.clone();
+        let changed: Spec = serde_json::from_value(shown).unwrap();
+        let changed = changed.keep_secrets(&current, true);
+        assert_eq!(changed.validate(&catalog).is_ok(), is_accepted, "{secrets}");
     }
 }
