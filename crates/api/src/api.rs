@@ -7,13 +7,13 @@ use std::sync::Arc;
 use easel_access::{Caller, Tokens};
 use easel_catalog::Catalog;
 use easel_drift::DriftScanner;
+use easel_keys::Keys;
 use easel_log::{Clock, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_subscriptions::Subscriptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerFacts;
-use crate::key_room::KeyRoom;
 use crate::send_test::SendTest;
 
 /// The rooms behind the API, as the state of every handler.
@@ -32,7 +32,7 @@ pub struct Api {
     /// The access tokens.
     pub tokens: Arc<Tokens>,
     /// The keys of the server.
-    pub keys: KeyRoom,
+    pub keys: Arc<Keys>,
     /// Sends a test event to an endpoint.
     pub send_test: SendTest,
     /// The clock for all times in answers.

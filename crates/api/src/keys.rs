@@ -65,7 +65,7 @@ pub(crate) struct MasterKeyJson {
 /// of each algorithm.
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "show_jwks", tag = "keys", security(()), responses((status = OK, body = Object, description = "A JWK Set")))]
 pub(crate) async fn jwks(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
-    let (keys, now) = (api.keys.keys, api.clock.now());
+    let (keys, now) = (api.keys, api.clock.now());
     // The server generates this key after its first start. A receiver must not get a set without this key.
     let signing = keys.signing();
     if signing.current(SigningAlgorithm::Rs256).is_none() {
@@ -83,7 +83,7 @@ pub(crate) async fn jwks(State(api): State<Api>) -> Result<impl IntoResponse, Ap
 /// Lists the keys of the server, without their secrets.
 #[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "keys", responses((status = OK, body = KeyListJson)))]
 pub(crate) async fn list(State(api): State<Api>) -> Result<Json<KeyListJson>, ApiError> {
-    let keys = api.keys.keys;
+    let keys = api.keys;
     let due_times = keys.due_times();
     let kid = |key: &Arc<PrivateKey>| key.kid().to_owned();
     let signing = keys.signing().sets();
@@ -114,7 +114,7 @@ pub(crate) async fn rotate_signing(
     let algorithm = parsed.map_err(|error| {
         ApiError::not_found("no_such_algorithm", format!("{error}, not {algorithm:?}."))
     })?;
-    let (keys, now) = (Arc::clone(&api.keys.keys), api.clock.now());
+    let (keys, now) = (Arc::clone(&api.keys), api.clock.now());
     run_blocking(move || keys.rotate(algorithm, now)).await?;
     list(State(api)).await
 }
@@ -122,8 +122,8 @@ pub(crate) async fn rotate_signing(
 /// Replaces the master key in its file, and seals all secrets again. Deliveries continue meanwhile.
 #[utoipa::path(post, path = "/v1/keys/master/rotate", operation_id = "rotate_master_key", tag = "keys", responses((status = OK, body = MasterKeyJson), (status = CONFLICT, description = "`master_key_not_in_file`")))]
 pub(crate) async fn rotate_master(State(api): State<Api>) -> Result<Json<MasterKeyJson>, ApiError> {
-    let (room, now) = (api.keys, api.clock.now());
-    let rotate = move || room.keys.rotate_master_key(now, &*room.reseal);
+    let (keys, now) = (api.keys, api.clock.now());
+    let rotate = move || keys.rotate_master_key(now);
     let master_key = run_blocking(rotate).await?;
     info!(master_key, "all secrets sealed again");
     Ok(Json(MasterKeyJson { master_key }))

@@ -19,7 +19,6 @@
 
 mod api;
 mod document;
-mod key_room;
 mod routes;
 mod send_test;
 mod server_facts;
@@ -47,7 +46,6 @@ mod lane_name;
 mod request;
 
 pub use api::Api;
-pub use key_room::{KeyRoom, ResealAll};
 pub use routes::{document, fallbacks, routes};
 pub use send_test::{SendTest, TestReport};
 pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};

@@ -9,7 +9,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use easel_subscriptions::{
     ChangeError, GuardState, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState,
-    Subscription,
+    StateStoreError, Subscription,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ use crate::request::{Body, OptionalBody, Path};
 
 /// The code of a problem with a spec.
 const INVALID: &str = "invalid_subscription";
+
+/// How often a change is tried if another change comes first.
+const MAX_TRIES: usize = 8;
 
 /// A subscription with its state.
 #[derive(Serialize, ToSchema)]
@@ -131,43 +134,93 @@ pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Respons
 }
 
 /// Replaces the spec of a subscription. The cursor stays the same, so `start` has no effect.
-#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    update(&api, &name, body.parse(INVALID)?).await
+    let spec: Spec = body.parse(INVALID)?;
+    for _ in 1..MAX_TRIES {
+        let current = api.subscriptions.get(&name)?;
+        match update(&api, &current, spec.clone()).await {
+            Ok(changed) => return Ok(changed),
+            Err(UpdateError::Changed) => (),
+            Err(UpdateError::Refused(error)) => return Err(error),
+        }
+    }
+    Err(changed_meanwhile(&name))
 }
 
 /// Changes some fields of a subscription with a merge patch (RFC 7396). Omitted fields stay the same.
 /// `null` sets a field to its default.
-#[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+#[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn change(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let subscription = api.subscriptions.get(&name)?;
-    let spec = serde_json::to_value(SpecJson::without_secrets(&subscription.spec))
-        .map_err(|error| ApiError::bug(&error))?;
-    update(&api, &name, body.parse_patch(spec, INVALID)?).await
+    // Another change may come between the read and the write. Then the patch is applied to that version.
+    for _ in 1..MAX_TRIES {
+        if let Some(changed) = patch(&api, &name, &body).await? {
+            return Ok(changed);
+        }
+    }
+    Err(changed_meanwhile(&name))
 }
 
-/// Replaces the spec of a subscription. Rejects a spec with another name.
-async fn update(api: &Api, name: &str, spec: Spec) -> Result<Json<SubscriptionJson>, ApiError> {
-    if spec.name.as_str() != name {
+fn changed_meanwhile(name: &str) -> ApiError {
+    let detail =
+        format!("Other requests change the subscription {name} at the same time; try again.");
+    ApiError::conflict("changed_meanwhile", detail)
+}
+
+/// Applies a merge patch to the current version of a subscription. Returns `None` if another change came
+/// before it.
+async fn patch(
+    api: &Api,
+    name: &str,
+    body: &Body,
+) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
+    let current = api.subscriptions.get(name)?;
+    let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
+        .map_err(|error| ApiError::bug(&error))?;
+    let spec = body.parse_patch(spec, INVALID)?;
+    match update(api, &current, spec).await {
+        Ok(changed) => Ok(Some(changed)),
+        Err(UpdateError::Changed) => Ok(None),
+        Err(UpdateError::Refused(error)) => Err(error),
+    }
+}
+
+/// Why a spec was not replaced.
+enum UpdateError {
+    /// Another change came first.
+    Changed,
+    Refused(ApiError),
+}
+
+/// Replaces the spec of a subscription, if `current` is still its version. Rejects a spec with another name.
+async fn update(
+    api: &Api,
+    current: &Arc<Subscription>,
+    spec: Spec,
+) -> Result<Json<SubscriptionJson>, UpdateError> {
+    let name = &current.spec.name;
+    if spec.name != *name {
         let detail = format!(
-            "The name of a subscription cannot change from {name:?} to {:?}.",
+            "The name of a subscription cannot change from {:?} to {:?}.",
+            name.as_str(),
             spec.name.as_str()
         );
-        return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
+        let error = ApiError::invalid(INVALID, detail).with_pointer("/name");
+        return Err(UpdateError::Refused(error));
     }
-    // A text that stands for a secret keeps the secret.
-    let current = api.subscriptions.get(name)?;
-    let spec = spec.keep_secrets(&current.spec);
-    let changed = api.subscriptions.update(spec).await?;
-    Ok(Json(details(api, &changed)))
+    match api.subscriptions.update_from(current, spec).await {
+        Ok(changed) => Ok(Json(details(api, &changed))),
+        Err(ChangeError::Store(StateStoreError::Changed { .. })) => Err(UpdateError::Changed),
+        Err(error) => Err(UpdateError::Refused(error.into())),
+    }
 }
 
 /// Removes a subscription.

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use easel_access::{Scope, Scopes, Token};
-use easel_keys::Secret;
+use easel_keys::{Secret, serialize_exposed};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
@@ -63,7 +63,7 @@ pub(crate) struct MadeTokenJson {
     details: TokenJson,
     /// The token itself. It is shown only once, because the server stores only a hash.
     #[schema(value_type = String)]
-    #[serde(serialize_with = "serialize_secret")]
+    #[serde(serialize_with = "serialize_exposed")]
     token: Secret<String>,
 }
 
@@ -111,10 +111,6 @@ pub(crate) async fn remove(
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(ApiError::not_found("no_such_token", missing))
-}
-
-fn serialize_secret<S: Serializer>(secret: &Secret<String>, out: S) -> Result<S::Ok, S::Error> {
-    secret.expose().serialize(out)
 }
 
 impl From<Token> for TokenJson {

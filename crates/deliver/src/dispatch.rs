@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_caliper::Translator;
-use easel_catalog::{TellOperator, UrlMasker};
+use easel_catalog::TellOperator;
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
 use easel_subscriptions::{LaneId, State, Subscription, Subscriptions};
@@ -17,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
 use crate::feed::Feed;
+use crate::form_maker::FormMaker;
 use crate::forms::Forms;
 use crate::hosts::Hosts;
 use crate::item_cache::CacheBudget;
@@ -66,10 +66,8 @@ pub struct DispatchDeps {
     pub subscriptions: Arc<Subscriptions>,
     /// Creates the sink of a subscription.
     pub make_sink: MakeSink,
-    /// Translates events to Caliper.
-    pub translator: Arc<Translator>,
-    /// Masks secret values in URLs.
-    pub masker: Arc<UrlMasker>,
+    /// Makes the forms of events.
+    pub form_maker: FormMaker,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Sends operator events.
@@ -116,8 +114,7 @@ impl Dispatch {
             log,
             subscriptions,
             make_sink,
-            translator,
-            masker,
+            form_maker,
             clock,
             tell_operator,
         } = deps;
@@ -127,7 +124,7 @@ impl Dispatch {
                 feed: Arc::new(Feed::new(Arc::clone(&log))),
                 log,
                 subscriptions: Arc::clone(&subscriptions),
-                forms: Forms::new(translator, masker),
+                forms: Forms::new(form_maker),
                 clock,
                 hosts: Hosts::default(),
                 item_cache_budget: Arc::new(CacheBudget::default()),

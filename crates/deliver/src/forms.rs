@@ -8,46 +8,22 @@
 //! The event's own JSON needs no translation. So without a JWT, each lane makes a copy. Caching these copies
 //! cost 6 % of the throughput of one lane, because their memory was cold when it was freed.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
-use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Facts, UrlMasker};
-use easel_keys::SigningAlgorithm;
+use easel_catalog::Facts;
 use easel_log::{Offset, Record};
 use easel_sinks::{Form, Item};
-use easel_subscriptions::{Format, Masking, SinkSpec, Spec};
+use easel_subscriptions::Format;
 use tracing::debug;
 
+use crate::form_maker::{FormKind, FormMaker};
 use crate::metrics;
 
 /// The maximum number of cached forms.
 const MAX_FORMS: usize = 4096;
 /// The maximum bytes of the records of all cached forms.
 const MAX_FORM_BYTES: usize = 8 << 20;
-
-/// What distinguishes the forms of one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FormKind {
-    format: Format,
-    masking: Masking,
-    /// The algorithm of the JWT; `None` if the form is not sent as a JWT.
-    jwt: Option<SigningAlgorithm>,
-}
-
-impl FormKind {
-    /// Returns the kind of form that a subscription asks for.
-    pub(crate) const fn of_spec(spec: &Spec) -> Self {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
-        Self {
-            format: spec.format,
-            masking: spec.masking,
-            jwt: webhook.jwt_algorithm(),
-        }
-    }
-}
 
 /// The key of a cached form.
 type FormKey = (Offset, FormKind);
@@ -58,8 +34,7 @@ type FormCell = Arc<OnceLock<Option<Arc<Item>>>>;
 /// Makes and caches forms.
 #[derive(Debug)]
 pub(crate) struct Forms {
-    translator: Arc<Translator>,
-    masker: Arc<UrlMasker>,
+    maker: FormMaker,
     latest: Mutex<LatestForms>,
 }
 
@@ -74,10 +49,9 @@ struct LatestForms {
 }
 
 impl Forms {
-    pub(crate) fn new(translator: Arc<Translator>, masker: Arc<UrlMasker>) -> Self {
+    pub(crate) fn new(maker: FormMaker) -> Self {
         Self {
-            translator,
-            masker,
+            maker,
             latest: Mutex::default(),
         }
     }
@@ -95,28 +69,12 @@ impl Forms {
     }
 
     fn make(&self, record: &Record, kind: FormKind) -> Option<Arc<Item>> {
-        let masked = match kind.masking {
-            Masking::On => self.masker.mask(&record.bytes),
-            Masking::Off => Cow::Borrowed(&*record.bytes),
-        };
-        let form = match kind.format {
-            // A slice would keep the record's whole block in memory until the attempt ends.
-            Format::Canvas => Form::Canvas(Bytes::copy_from_slice(&masked)),
-            Format::Caliper => self.translate(record, &masked, Dialect::Compatible)?,
-            Format::CaliperStrict => self.translate(record, &masked, Dialect::Strict)?,
-        };
-        Some(item(record, form, kind))
-    }
-
-    fn translate(&self, record: &Record, masked: &[u8], dialect: Dialect) -> Option<Form> {
         let event_type = &record.event_type;
-        let translated = self
-            .translator
-            .translate(event_type, masked, record.id, dialect);
-        match translated {
-            Ok(event) => {
-                metrics::count_unreadable_values(event.unreadable);
-                Some(Form::Caliper(event))
+        match self.maker.make(event_type, &record.bytes, record.id, kind) {
+            Ok(form) => {
+                let unreadable = form.caliper().map_or(0, |event| event.unreadable);
+                metrics::count_unreadable_values(unreadable);
+                Some(item(record, form, kind))
             }
             Err(error) => {
                 metrics::count_untranslated();
@@ -165,8 +123,10 @@ impl LatestForms {
 
 #[cfg(test)]
 mod tests {
-    use easel_caliper::TranslationOptions;
+    use easel_caliper::{TranslationOptions, Translator};
     use easel_catalog::Catalog;
+    use easel_keys::SigningAlgorithm;
+    use easel_subscriptions::Masking;
     use jiff::Timestamp;
     use uuid::Uuid;
 
@@ -175,7 +135,10 @@ mod tests {
     fn forms() -> Forms {
         let translator =
             Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default());
-        Forms::new(Arc::new(translator.unwrap()), Arc::default())
+        Forms::new(FormMaker::new(
+            Arc::new(translator.unwrap()),
+            Arc::default(),
+        ))
     }
 
     const CANVAS: FormKind = FormKind {

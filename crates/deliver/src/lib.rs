@@ -9,7 +9,7 @@
 //! # use std::sync::Arc;
 //! # use easel_caliper::{TranslationOptions, Translator};
 //! # use easel_catalog::{Catalog, TellOperator};
-//! # use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions};
+//! # use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions, FormMaker};
 //! # use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 //! # use easel_sinks::Sink;
 //! # use easel_subscriptions::{MemoryStore, Subscription, Subscriptions};
@@ -25,6 +25,7 @@
 //! # let opened = Subscriptions::open(store, shared_log, shared_clock, check, Arc::clone(&catalog));
 //! # let subscriptions = Arc::new(opened.await?);
 //! # let translator = Arc::new(Translator::new(catalog, TranslationOptions::default())?);
+//! # let form_maker = FormMaker::new(translator, Arc::default());
 //! # let tell_operator = TellOperator::default();
 //! let spec = r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
 //! subscriptions.create(serde_json::from_str(spec)?).await?;
@@ -34,9 +35,9 @@
 //!
 //! # let log_of_lanes = Arc::clone(&log);
 //! let deps = DispatchDeps {
-//! #   log: log_of_lanes, subscriptions, translator, masker: Arc::default(), clock, tell_operator,
+//! #   log: log_of_lanes, subscriptions, form_maker, clock, tell_operator,
 //!     make_sink,
-//!     // … and log, subscriptions, translator, masker, clock, tell_operator
+//!     // … and log, subscriptions, form_maker, clock, tell_operator
 //! };
 //! let dispatch = Dispatch::new(deps, DispatchOptions::default());
 //! let stop = CancellationToken::new();
@@ -59,6 +60,7 @@ mod feed;
 mod lane;
 
 mod backoff;
+mod form_maker;
 mod forms;
 mod hosts;
 mod item_cache;
@@ -71,3 +73,4 @@ mod metrics;
 mod saving;
 
 pub use dispatch::{Dispatch, DispatchDeps, DispatchOptions, MakeSink};
+pub use form_maker::{FormKind, FormMaker};

@@ -289,14 +289,35 @@ impl Default for KeysConfig {
 }
 
 impl KeysConfig {
-    /// Returns the file of the master key for a data folder.
+    /// Returns the file of the master key for a data folder: the file of the settings, or a file beside the
+    /// folder.
     pub fn master_key_path(&self, data: &Path) -> PathBuf {
         self.master_key_file.clone().unwrap_or_else(|| {
-            // `data/` and `data` are the same folder.
-            let mut path = data.components().as_path().as_os_str().to_owned();
+            // `data/` and `data` are the same folder. `.` and `data/..` have their name elsewhere.
+            let shown = data.components().as_path();
+            let named = match shown.file_name() {
+                Some(_name) => shown.to_owned(),
+                None => std::fs::canonicalize(data).unwrap_or_else(|_missing| shown.to_owned()),
+            };
+            let mut path = named.into_os_string();
             path.push(".key");
             path.into()
         })
+    }
+
+    /// Returns true if the file of the master key is in the data folder. A copy of the folder would then
+    /// have the key.
+    pub(crate) fn is_key_in_folder(&self, data: &Path) -> bool {
+        let absolute = |path: &Path| {
+            let canonical = std::fs::canonicalize(path);
+            canonical.or_else(|_missing| std::path::absolute(path))
+        };
+        let key = self.master_key_path(data);
+        let parent = key.parent().filter(|parent| !parent.as_os_str().is_empty());
+        match (absolute(parent.unwrap_or(Path::new("."))), absolute(data)) {
+            (Ok(parent), Ok(data)) => parent.starts_with(data),
+            _ => false,
+        }
     }
 
     pub(crate) fn source(&self, data: &Path) -> Result<MasterKeySource, MasterKeyError> {
@@ -351,10 +372,10 @@ impl KinesisKey {
         if (1..=128).contains(&id.len()) && id.bytes().all(is_plain) {
             return Ok(());
         }
-        Err(format!(
-            "must be 1 to 128 characters of ASCII, without white space, `/`, `,`, `=` and quotes, \
-             not {id:?}"
-        ))
+        // The id may be a secret in the wrong place, so it is not shown.
+        let fault =
+            "must be 1 to 128 characters of ASCII, without white space, `/`, `,`, `=` and quotes";
+        Err(fault.to_owned())
     }
 
     /// Rejects a secret that is empty or probably wrong, such as one with white space at its ends.

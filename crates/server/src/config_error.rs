@@ -110,6 +110,9 @@ pub enum ConfigError {
     /// A master key is invalid.
     #[error("keys.master_key and keys.previous_master_key: failed to {0}")]
     MasterKey(MasterKeyError),
+    /// The file of the master key is in the data folder.
+    #[error("keys.master_key_file must be outside the data folder, so that a copy has no key")]
+    KeyInFolder,
     /// A name of a secret parameter is invalid.
     #[error("masking.names: {0}")]
     Masking(MaskNameError),

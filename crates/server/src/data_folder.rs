@@ -27,7 +27,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use easel_keys::Secret;
-use easel_sqlite::{Identity, Mark, OpenError, make_private, mark};
+use easel_sqlite::{
+    CopySource, Identity, Mark, OpenError, SIDE_FILES, copy, make_private, mark, side_file,
+};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use tracing::warn;
@@ -121,7 +123,7 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
         /// The cause.
-        source: easel_subscriptions::StoredCursorsError,
+        source: easel_subscriptions::StoredStateError,
     },
     /// The operating system returned no random bytes for an identity.
     #[error("create an identity for data folder {}", .path.display())]
@@ -275,6 +277,34 @@ impl DataFolder {
     /// Returns the path of a file in the folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Copies a file that no process has open to a free name in the folder. Returns that name.
+    pub(crate) fn copy_aside(&self, name: &str) -> Result<String, FolderError> {
+        let aside = self.free_name(name);
+        if let Some(file) = FILES.iter().find(|file| file.name == name) {
+            let from = self.file(name);
+            let source = (&*from, CopySource::Live);
+            let copied = copy(source, &self.file(&aside), file.layout, &mut |_bytes| ());
+            copied.map_err(|source| FolderError::File {
+                path: self.path.clone(),
+                source,
+            })?;
+        }
+        Ok(aside)
+    }
+
+    /// Returns a name for a copy of a file that no file in the folder has.
+    pub(crate) fn free_name(&self, name: &str) -> String {
+        let is_free = |aside: &String| {
+            let path = self.file(aside);
+            !path.exists()
+                && SIDE_FILES
+                    .iter()
+                    .all(|suffix| !side_file(&path, suffix).exists())
+        };
+        let mut names = (1_u32..).map(|number| format!("{name}.set-aside-{number}"));
+        names.find(is_free).unwrap_or_default()
     }
 
     /// Writes `local.json`, from which commands on this machine read how to reach the server. Only the

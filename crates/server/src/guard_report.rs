@@ -8,10 +8,11 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
+use easel_sinks::CheckedAddress;
 use easel_subscriptions::{GuardState, Subscriptions};
 use tracing::{info, warn};
 
-use crate::webhooks::{AddressCheck, Webhooks};
+use crate::webhooks::Webhooks;
 
 /// Names the subscriptions that the guard would stop.
 #[derive(Debug)]
@@ -36,16 +37,16 @@ impl GuardReport {
             }
             let name = subscription.spec.name.as_str();
             match self.webhooks.resolve(&subscription.spec).await {
-                AddressCheck::Allowed => match self.subscriptions.enforce_guard(name).await {
+                Ok(CheckedAddress::Allowed) => match self.subscriptions.enforce_guard(name).await {
                     Ok(_enforced) => info!(subscription = name, "address guard applies now"),
                     Err(error) => warn!(subscription = name, %error, "address guard not applied"),
                 },
-                AddressCheck::Unknown => warn!(
+                Ok(CheckedAddress::Unresolved) => warn!(
                     subscription = name,
                     "address cannot be checked, because its name does not resolve; the address \
                      guard does not apply yet: run `easel subscriptions enforce-guard` to apply it"
                 ),
-                AddressCheck::Refused(reason) => warn!(
+                Err(reason) => warn!(
                     subscription = name,
                     reason,
                     "address guard would stop this subscription: add its network to \

@@ -71,7 +71,7 @@ pub use easel_subscriptions::{
     Spec, SpecJson, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
-pub use master_key::{reset_keys, rotate_master_key};
+pub use master_key::{KeyReset, reset_keys, rotate_master_key};
 pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{Reloaded, Reloader};
 pub use server::Server;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use easel_keys::{KeyStore, Keys};
+use easel_keys::{KeyStore, KeyStoreError, Keys, MasterKeySource};
 use easel_log::{Clock, SystemClock};
 use easel_subscriptions::SqliteStore;
 
 use crate::config_error::{ConfigError, ConfigFaults};
 use crate::data_folder::{DataFolder, KEYS, STATE};
+use crate::server::reseal;
 use crate::{Config, StartError};
 
 /// Replaces the master key of the data folder, and seals all secrets again. Returns the id of the new
@@ -18,32 +19,71 @@ use crate::{Config, StartError};
 /// Fails if a server runs on the folder, if the folder or its master key cannot be used, or if the master
 /// key does not come from a file.
 pub fn rotate_master_key(config: &Config) -> Result<String, StartError> {
-    let source = config.keys.source(&config.data);
-    let source = source.map_err(|fault| ConfigFaults(vec![ConfigError::MasterKey(fault)]))?;
-    let folder = DataFolder::lock_existing(&config.data)?;
-    folder.prepare()?;
-    let now = SystemClock.now();
-    let keys = Keys::open(&folder.file(KEYS), source, config.keys.rotate_every, now)?;
+    let (folder, source) = lock(config)?;
+    let keys = open_keys(&folder, source, config)?;
     let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
-    let reseal = || store.reseal().map_err(|error| error.to_string());
-    keys.complete_rotation(&reseal)?;
-    Ok(keys.rotate_master_key(now, &reseal)?)
+    keys.set_reseal(reseal(&store))?;
+    Ok(keys.rotate_master_key(SystemClock.now())?)
 }
 
-/// Creates new keys for a data folder whose master key is lost. All secrets in the folder are lost. Returns the
-/// names of the subscriptions that had secrets. They are paused until an operator sets their secrets again.
+/// The result of [`reset_keys`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReset {
+    /// The subscriptions that had secrets. They are paused until an operator sets their secrets again.
+    pub paused: Vec<String>,
+    /// The copies of the files as they were, in the data folder. With the lost key, they are readable.
+    pub copies: Vec<String>,
+}
+
+/// Creates new keys for a data folder whose master key is lost. `lost` is the id of the lost key. All
+/// secrets in the folder are lost.
+///
+/// If the keys can be opened but do not open the subscriptions, as after an earlier call that was killed,
+/// this call does the rest, whatever `lost` is.
 ///
 /// # Errors
 ///
-/// Fails if the master key opens the folder, if a server runs on it, or if the folder cannot be used.
-pub fn reset_keys(config: &Config) -> Result<Vec<String>, StartError> {
+/// Fails if the folder has another master key, if a server runs on it, if nothing is lost, or if the
+/// folder cannot be used.
+pub fn reset_keys(config: &Config, lost: &str) -> Result<KeyReset, StartError> {
+    let (folder, source) = lock(config)?;
+    let (mut copies, mut is_reset) = (Vec::new(), false);
+    let keys = match open_keys(&folder, source.clone(), config) {
+        Ok(keys) => keys,
+        Err(StartError::Keys(KeyStoreError::Missing { .. } | KeyStoreError::OtherKey { .. })) => {
+            copies.push(folder.copy_aside(KEYS)?);
+            KeyStore::remove_all(&folder.file(KEYS), lost)?;
+            is_reset = true;
+            open_keys(&folder, source, config)?
+        }
+        Err(other) => return Err(other),
+    };
+    let store = SqliteStore::open(&folder.file(STATE), keys.sealer())?;
+    if store.lost_count()? > 0 {
+        copies.push(folder.copy_aside(STATE)?);
+        is_reset = true;
+    }
+    let paused = store.forget_lost_secrets()?;
+    if !is_reset {
+        return Err(StartError::NothingLost);
+    }
+    Ok(KeyReset { paused, copies })
+}
+
+fn lock(config: &Config) -> Result<(DataFolder, MasterKeySource), StartError> {
     let source = config.keys.source(&config.data);
     let source = source.map_err(|fault| ConfigFaults(vec![ConfigError::MasterKey(fault)]))?;
     let folder = DataFolder::lock_existing(&config.data)?;
     folder.prepare()?;
-    let (path, now) = (folder.file(KEYS), SystemClock.now());
-    KeyStore::reset(&path, source.clone(), now)?;
-    let keys = Keys::open(&path, source, config.keys.rotate_every, now)?;
-    let store = SqliteStore::open(&folder.file(STATE), keys.sealer())?;
-    Ok(store.forget_lost_secrets()?)
+    Ok((folder, source))
+}
+
+fn open_keys(
+    folder: &DataFolder,
+    source: MasterKeySource,
+    config: &Config,
+) -> Result<Keys, StartError> {
+    let now = SystemClock.now();
+    let keys = Keys::open(&folder.file(KEYS), source, config.keys.rotate_every, now);
+    Ok(keys?)
 }

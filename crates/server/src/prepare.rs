@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use easel_caliper::{Translator, TranslatorError};
 use easel_catalog::{Catalog, UrlMasker};
 use easel_keys::MasterKeySource;
-use easel_sinks::{Endpoint, WebhookOptions};
+use easel_sinks::{ClientError, Endpoint, WebhookOptions};
 use easel_triggers::{Triggers, TriggersError, unknown_computations};
 use rustix::fs::{Access, access};
 
@@ -70,6 +71,9 @@ impl Config {
         let webhooks = self.prepare_webhooks(&mut faults);
         let masker = UrlMasker::with_names(self.masking.names.iter().cloned());
         let masker = masker.map_err(|fault| faults.push(ConfigError::Masking(fault)));
+        if self.keys.master_key.is_none() && self.keys.is_key_in_folder(&self.data) {
+            faults.push(ConfigError::KeyInFolder);
+        }
         let master_key = self.keys.source(&self.data);
         let master_key = master_key.map_err(|fault| faults.push(ConfigError::MasterKey(fault)));
         let keys_and_masker = masker.ok().zip(master_key.ok());
@@ -275,12 +279,7 @@ impl Config {
         &self,
         faults: &mut Vec<ConfigError>,
     ) -> Option<(WebhookClients, Option<Vec<u8>>)> {
-        let options = WebhookOptions {
-            ca_file: self.webhook.ca_file.clone(),
-            guard: self.webhook.guard(self.listen),
-            proxy: self.webhook.proxy.clone(),
-        };
-        match WebhookClients::new(&options) {
+        match self.webhook_clients(self.listen) {
             Ok(clients) => {
                 // The clients have read the file. If it is missing now, there are no bytes to compare.
                 let bytes = self.webhook.ca_file.as_deref().map(std::fs::read);
@@ -291,6 +290,20 @@ impl Config {
                 None
             }
         }
+    }
+}
+
+impl Config {
+    /// Creates the clients of webhooks for a server that listens on `listen`.
+    pub(crate) fn webhook_clients(
+        &self,
+        listen: SocketAddr,
+    ) -> Result<WebhookClients, ClientError> {
+        WebhookClients::new(&WebhookOptions {
+            ca_file: self.webhook.ca_file.clone(),
+            guard: self.webhook.guard(listen),
+            proxy: self.webhook.proxy.clone(),
+        })
     }
 }
 

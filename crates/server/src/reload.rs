@@ -83,11 +83,24 @@ impl Reloader {
             catalog_changed: self.with_applied(|applied| applied.catalog_files != catalog_files),
             ..Reloaded::default()
         };
+        // New subscriptions may need the new networks of webhook.allow, so the clients come first.
+        let clients_changed = old.webhook != config.webhook
+            || self.with_applied(|applied| applied.ca_file != ca_file);
+        let mut old_clients = None;
+        if clients_changed {
+            // The server still listens on the old address, and the guard depends on that address.
+            let clients = match config.webhook_clients(old.listen) {
+                Ok(clients) => clients,
+                Err(_changed_meanwhile) => webhooks,
+            };
+            old_clients = Some(self.0.webhooks.replace(clients));
+        }
         if old.subscriptions != config.subscriptions {
-            self.0
-                .subscriptions
-                .declare(config.subscriptions.clone())
-                .await?;
+            let declared = self.declare(&config.subscriptions).await;
+            if let (Err(_), Some(old_clients)) = (&declared, old_clients) {
+                self.0.webhooks.replace(old_clients);
+            }
+            declared?;
             let specs = |config: &Config| {
                 let specs = config.subscriptions.iter();
                 specs
@@ -95,6 +108,10 @@ impl Reloader {
                     .collect()
             };
             report_changes::<Spec>("subscriptions", &specs(&old), &specs(&config));
+            reloaded.changed = true;
+        }
+        if clients_changed {
+            info!("webhook settings and certificate authorities re-read");
             reloaded.changed = true;
         }
         let pairs = |config: &Config| {
@@ -112,14 +129,6 @@ impl Reloader {
             report_changes::<Secret<String>>("kinesis.keys", &old_pairs, &new_pairs);
             reloaded.changed = true;
         }
-        let webhook_changed = old.webhook != config.webhook;
-        let clients_changed =
-            webhook_changed || self.with_applied(|applied| applied.ca_file != ca_file);
-        if clients_changed {
-            self.0.webhooks.replace(webhooks);
-            info!("webhook settings and certificate authorities re-read");
-            reloaded.changed = true;
-        }
         self.with_applied(|applied| {
             applied.config.subscriptions = config.subscriptions;
             applied.config.kinesis.keys = config.kinesis.keys;
@@ -127,6 +136,11 @@ impl Reloader {
             applied.ca_file = ca_file;
         });
         Ok(reloaded)
+    }
+
+    async fn declare(&self, specs: &[Spec]) -> Result<(), ChangeError> {
+        self.0.webhooks.ensure_keys(specs).await;
+        self.0.subscriptions.declare(specs.to_vec()).await
     }
 
     fn with_applied<T>(&self, work: impl FnOnce(&mut AppliedSettings) -> T) -> T {

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use easel_access::Refusals;
-use easel_api::{Api, KeyRoom, ServerFacts};
+use easel_api::{Api, ServerFacts};
 use easel_catalog::{Catalog, TellOperator};
-use easel_deliver::{Dispatch, DispatchDeps};
+use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
 use easel_ingest::{Intake, Kinesis};
-use easel_keys::{Keys, Secret};
+use easel_keys::{Keys, Reseal, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
 use easel_subscriptions::{SqliteStore, Subscriptions};
@@ -72,6 +72,7 @@ impl Server {
         let config = prepared.config.clone();
         let metrics = gauges::recorder()?;
         let folder = DataFolder::lock(&config.data)?;
+        let is_key_created = create_master_key(&folder, &prepared)?;
         let session = folder.prepare()?;
         let (listener, address) = listen(config.listen).await?;
 
@@ -81,14 +82,20 @@ impl Server {
         let log = logs.shared_events();
         let callers = Callers::open(&folder.file(ACCESS), config.auth)?;
         let keys = open_keys(&folder, &prepared, clock.now())?;
+        if is_key_created {
+            warn_of_new_key(&prepared);
+        }
         let webhooks = Webhooks::new(
             prepared.webhooks.clone(),
             Arc::clone(&keys),
             &config.keys.issuer,
         );
         let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
-        let reseal = reseal(&store);
-        keys.complete_rotation(&*reseal)?;
+        let lost_count = store.lost_count()?;
+        if lost_count > 0 {
+            return Err(StartError::LostSecrets { lost_count });
+        }
+        keys.set_reseal(reseal(&store))?;
         let stores = Stores {
             folder: &folder,
             state: store,
@@ -99,12 +106,15 @@ impl Server {
             tell_operator: &tell_operator,
         };
         let subscriptions = stores.subscriptions(&config).await?;
+        let form_maker = FormMaker::new(
+            Arc::clone(&prepared.translator),
+            Arc::clone(&prepared.masker),
+        );
         let dispatch_deps = DispatchDeps {
             log: Arc::clone(&log),
             subscriptions: Arc::clone(&subscriptions),
             make_sink: webhooks.make_sink(),
-            translator: Arc::clone(&prepared.translator),
-            masker: Arc::clone(&prepared.masker),
+            form_maker: form_maker.clone(),
             clock: Arc::clone(&clock),
             tell_operator: tell_operator.clone(),
         };
@@ -132,15 +142,8 @@ impl Server {
             catalog: Arc::clone(&prepared.catalog),
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&callers.tokens),
-            send_test: test_delivery::sender(
-                webhooks.make_webhook(),
-                Arc::clone(&prepared.translator),
-                Arc::clone(&prepared.masker),
-            ),
-            keys: KeyRoom {
-                keys: Arc::clone(&keys),
-                reseal,
-            },
+            send_test: test_delivery::sender(webhooks.make_webhook(), form_maker),
+            keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),
             server: ServerFacts {
                 address: reachable_address(address),
@@ -260,6 +263,10 @@ impl Stores<'_> {
         if config.deliveries == Deliveries::Paused {
             subscriptions.pause_deliveries();
         }
+        let stored = subscriptions.list();
+        let stored: Vec<_> = stored.iter().map(|stored| stored.spec.clone()).collect();
+        self.webhooks.ensure_keys(&stored).await;
+        self.webhooks.ensure_keys(&config.subscriptions).await;
         subscriptions.declare(config.subscriptions.clone()).await?;
         // A killed process may have trimmed the log without saving the expired events.
         subscriptions.expire_trimmed();
@@ -277,7 +284,25 @@ impl Stores<'_> {
     }
 }
 
-/// Opens the keys of the data folder, and warns about a new master key.
+/// Creates the master key of a data folder without keys. This comes before any file is migrated, so that
+/// a folder stays as it was if the key cannot be written. Returns whether a file was written.
+fn create_master_key(folder: &DataFolder, prepared: &Prepared) -> Result<bool, StartError> {
+    if folder.file(KEYS).exists() {
+        return Ok(false);
+    }
+    let (_key, is_created) = prepared.master_key.first()?;
+    Ok(is_created)
+}
+
+fn warn_of_new_key(prepared: &Prepared) {
+    let file = prepared.master_key.file.path();
+    warn!(
+        file = %file.display(),
+        "master key created: keep a copy of this file, because a backup of the data folder needs it"
+    );
+}
+
+/// Opens the keys of the data folder.
 fn open_keys(
     folder: &DataFolder,
     prepared: &Prepared,
@@ -286,19 +311,16 @@ fn open_keys(
     let rotate_every = prepared.config.keys.rotate_every;
     let source = prepared.master_key.clone();
     let keys = Keys::open(&folder.file(KEYS), source, rotate_every, now)?;
-    if let Some(file) = keys.store().created_file() {
-        warn!(
-            file = %file.display(),
-            "master key created: keep a copy of this file, because a backup of the data folder needs it"
-        );
+    if keys.store().created_file().is_some() {
+        warn_of_new_key(prepared);
     }
     Ok(Arc::new(keys))
 }
 
 /// Returns a function that seals all specs again.
-fn reseal(store: &Arc<SqliteStore>) -> Arc<dyn Fn() -> Result<usize, String> + Send + Sync> {
+pub(crate) fn reseal(store: &Arc<SqliteStore>) -> Reseal {
     let store = Arc::clone(store);
-    Arc::new(move || store.reseal().map_err(|error| error.to_string()))
+    Box::new(move || store.reseal().map_err(|error| error.to_string()))
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

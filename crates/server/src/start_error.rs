@@ -51,6 +51,18 @@ pub enum StartError {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyStoreError),
+    /// The keys do not open the specs of subscriptions.
+    #[error(
+        "open the secrets of {lost_count} subscriptions: keys.db does not have the key that sealed them; \
+         put the right keys.db back, or run `easel keys reset`"
+    )]
+    LostSecrets {
+        /// The number of subscriptions.
+        lost_count: usize,
+    },
+    /// The master key opens all secrets, so there is nothing to reset.
+    #[error("reset the keys: the master key opens this data folder, so no secret is lost")]
+    NothingLost,
     /// The file of the subscriptions cannot be opened.
     #[error(transparent)]
     OpenStore(#[from] OpenStoreError),
@@ -77,6 +89,8 @@ impl StartError {
             | Self::Folder(_)
             | Self::Declare(_)
             | Self::Keys(_)
+            | Self::NothingLost
+            | Self::LostSecrets { .. }
             | Self::FirstToken { .. } => true,
             Self::Log(_)
             | Self::Quarantine(_)

@@ -1,30 +1,24 @@
 //! Sends a sample event to an endpoint as a lane would, and returns the answer.
 
-use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use easel_api::{SendTest, TestReport};
-use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Event, Facts, Limits, UrlMasker, admit};
+use easel_catalog::{Event, Facts, Limits, admit};
+use easel_deliver::{FormKind, FormMaker};
 use easel_log::Offset;
-use easel_sinks::{Batch, Form, Item, Webhook};
-use easel_subscriptions::{Format, Masking, Spec};
+use easel_sinks::{Batch, Item, Webhook};
+use easel_subscriptions::Spec;
 use tokio::time::Instant;
 
 /// Creates the webhook of a spec, or returns why that is impossible.
 pub(crate) type MakeWebhook = Arc<dyn Fn(&Spec) -> Result<Webhook, String> + Send + Sync>;
 
 /// Returns a function that sends test events through the webhooks of `make_webhook`.
-pub(crate) fn sender(
-    make_webhook: MakeWebhook,
-    translator: Arc<Translator>,
-    masker: Arc<UrlMasker>,
-) -> SendTest {
+pub(crate) fn sender(make_webhook: MakeWebhook, form_maker: FormMaker) -> SendTest {
     Arc::new(move |spec, event| {
         let prepared = make_webhook(&spec).and_then(|webhook| {
-            let batch = batch(&spec, &event, &translator, &masker)?;
+            let batch = batch(&spec, &event, &form_maker)?;
             Ok((webhook, batch))
         });
         Box::pin(async move {
@@ -42,12 +36,7 @@ pub(crate) fn sender(
 }
 
 /// Returns the batch of a first attempt, with the event in the format of the spec.
-fn batch(
-    spec: &Spec,
-    event: &[u8],
-    translator: &Translator,
-    masker: &UrlMasker,
-) -> Result<Batch, String> {
+fn batch(spec: &Spec, event: &[u8], form_maker: &FormMaker) -> Result<Batch, String> {
     let Event {
         id,
         event_type,
@@ -59,19 +48,8 @@ fn batch(
         .event_time
         .unwrap_or_default()
         .into_owned();
-    let masked = match spec.masking {
-        Masking::On => masker.mask(&bytes),
-        Masking::Off => Cow::Borrowed(&*bytes),
-    };
-    let translated = |dialect| {
-        let event = translator.translate(&event_type, &masked, id, dialect);
-        event.map(Form::Caliper).map_err(|error| error.to_string())
-    };
-    let form = match spec.format {
-        Format::Canvas => Form::Canvas(Bytes::copy_from_slice(&masked)),
-        Format::Caliper => translated(Dialect::Compatible)?,
-        Format::CaliperStrict => translated(Dialect::Strict)?,
-    };
+    let form = form_maker.make(&event_type, &bytes, id, FormKind::of_spec(spec));
+    let form = form.map_err(|error| error.to_string())?;
     let item = Item {
         // The event is not on the log.
         offset: Offset::ZERO,

@@ -3,36 +3,23 @@
 //! New clients replace the old ones when a setting of `[webhook]` or the certificate authorities change. Each
 //! new attempt uses the new clients. Running attempts finish with the old ones.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use easel_deliver::MakeSink;
-use easel_keys::Keys;
-use easel_log::{Clock, SystemClock};
+use easel_keys::{Keys, SigningAlgorithm};
+use easel_log::{Clock, SystemClock, run_blocking};
 use easel_sinks::{
-    Batch, Item, JwtSigner, Outcome, RequestSigner, SendError, Sink, SinkLimits, Webhook,
-    describe_metrics,
+    Batch, CheckedAddress, Endpoint, Item, JwtSigner, Outcome, RequestSigner, SendError, Sink,
+    SinkLimits, Webhook, describe_metrics,
 };
-use easel_subscriptions::{GuardState, Spec, SpecCheck};
-use tokio::net::lookup_host;
-use tokio::time::timeout;
+use easel_subscriptions::{GuardState, SinkSpec, Spec, SpecCheck};
+use tracing::error;
 
 use crate::test_delivery::MakeWebhook;
 use crate::webhook_clients::WebhookClients;
 use crate::webhook_parts::{SigningParts, WebhookParts};
-
-/// The timeout of resolving a name.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The result of a check of the address of an endpoint.
-pub(crate) enum AddressCheck {
-    Allowed,
-    /// The guard refuses the address, with the reason.
-    Refused(String),
-    /// The name does not resolve.
-    Unknown,
-}
 
 /// Creates the webhooks of subscriptions. Clones share the clients and keys.
 #[derive(Clone, Debug)]
@@ -66,14 +53,14 @@ impl Webhooks {
     }
 
     /// Makes every new attempt use `clients`.
-    pub(crate) fn replace(&self, clients: WebhookClients) {
+    pub(crate) fn replace(&self, clients: WebhookClients) -> WebhookClients {
         let mut current = self
             .0
             .clients
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         current.number += 1;
-        current.clients = clients;
+        std::mem::replace(&mut current.clients, clients)
     }
 
     /// Returns a function that creates the sink of a subscription.
@@ -82,7 +69,7 @@ impl Webhooks {
         Box::new(move |subscription| {
             let parts = WebhookParts::from_spec(&subscription.spec)?;
             Ok(Arc::new(ReplaceableWebhook {
-                signer: webhooks.signer(&parts)?,
+                signer: webhooks.signer(&parts),
                 webhooks: webhooks.clone(),
                 guard: subscription.guard,
                 parts,
@@ -96,7 +83,7 @@ impl Webhooks {
         let webhooks = self.clone();
         Arc::new(move |spec: &Spec| {
             let parts = WebhookParts::from_spec(spec)?;
-            let signer = webhooks.signer(&parts)?;
+            let signer = webhooks.signer(&parts);
             webhooks.webhook(&parts, signer, GuardState::Enforced)
         })
     }
@@ -123,36 +110,45 @@ impl Webhooks {
 
     /// Returns the signer of a webhook. Generates signing keys if the algorithm has no keys yet. Blocks the
     /// thread.
-    fn signer(&self, parts: &WebhookParts) -> Result<Option<RequestSigner>, String> {
-        Ok(match &parts.signing {
+    fn signer(&self, parts: &WebhookParts) -> Option<RequestSigner> {
+        match &parts.signing {
             None => None,
             Some(SigningParts::Standard(secrets)) => {
                 Some(RequestSigner::Standard(Arc::clone(secrets)))
             }
-            Some(SigningParts::Jwt(algorithm)) => {
-                let ensured = self.0.keys.ensure(*algorithm, SystemClock.now());
-                ensured.map_err(|error| error.to_string())?;
-                Some(RequestSigner::Jwt(JwtSigner {
-                    keys: self.0.keys.signing(),
-                    algorithm: *algorithm,
-                    issuer: Arc::clone(&self.0.issuer),
-                }))
-            }
-        })
+            Some(SigningParts::Jwt(algorithm)) => Some(RequestSigner::Jwt(JwtSigner {
+                keys: self.0.keys.signing(),
+                algorithm: *algorithm,
+                issuer: Arc::clone(&self.0.issuer),
+            })),
+        }
     }
 
-    /// Checks the address of a subscription that is older than the guard.
-    pub(crate) async fn resolve(&self, spec: &Spec) -> AddressCheck {
-        if let Err(reason) = self.check_resolved(spec).await {
-            return AddressCheck::Refused(reason);
-        }
-        let host = match WebhookParts::from_spec(spec) {
-            Ok(parts) => parts.endpoint.host().to_owned(),
-            Err(reason) => return AddressCheck::Refused(reason),
-        };
-        match timeout(RESOLVE_TIMEOUT, lookup_host(host)).await {
-            Ok(Ok(_addresses)) => AddressCheck::Allowed,
-            Ok(Err(_)) | Err(_) => AddressCheck::Unknown,
+    /// Checks the address of a subscription that is older than the guard. Resolves its name once.
+    pub(crate) async fn resolve(&self, spec: &Spec) -> Result<CheckedAddress, String> {
+        let endpoint = WebhookParts::from_spec(spec)?.endpoint;
+        let clients = self.clients();
+        let checked = clients.get(GuardState::Enforced).check(&endpoint).await;
+        checked.map_err(|refused| format!("webhook.url: {refused}"))
+    }
+
+    /// Generates signing keys for algorithms that have none. An error is logged; the keys are generated again
+    /// when they are needed.
+    pub(crate) async fn ensure_keys(&self, specs: &[Spec]) {
+        let algorithms: BTreeSet<SigningAlgorithm> = specs
+            .iter()
+            .filter_map(|spec| {
+                let SinkSpec::Webhook(webhook) = &spec.sink;
+                webhook.jwt_algorithm()
+            })
+            .collect();
+        for algorithm in algorithms {
+            let keys = Arc::clone(&self.0.keys);
+            let ensured = run_blocking(move || keys.ensure(algorithm, SystemClock.now())).await;
+            if let Err(error) = ensured {
+                let error: &dyn std::error::Error = &error;
+                error!(error, %algorithm, "signing keys not generated");
+            }
         }
     }
 
@@ -187,11 +183,21 @@ impl SpecCheck for Webhooks {
         checked.map_err(|refused| format!("webhook.url: {refused}"))
     }
 
+    fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool {
+        // The rest of a spec may not be valid yet.
+        let endpoint = |spec: &Spec| {
+            let SinkSpec::Webhook(webhook) = &spec.sink;
+            Endpoint::parse(webhook.url.expose())
+        };
+        match (endpoint(spec), endpoint(other)) {
+            (Ok(endpoint), Ok(other)) => endpoint.has_same_origin(&other),
+            _ => false,
+        }
+    }
+
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
-        let endpoint = WebhookParts::from_spec(spec)?.endpoint;
-        let clients = self.clients();
-        let checked = clients.get(GuardState::Enforced).check(&endpoint).await;
-        checked.map_err(|refused| format!("webhook.url: {refused}"))
+        self.ensure_keys(std::slice::from_ref(spec)).await;
+        self.resolve(spec).await.map(drop)
     }
 }
 

@@ -11,7 +11,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Authorizer, Scope, Tokens};
-use easel_api::{Api, DiskSpace, KeyRoom, SendTest, ServerFacts, TestReport};
+use easel_api::{Api, DiskSpace, SendTest, ServerFacts, TestReport};
 use easel_catalog::{Catalog, Facts};
 use easel_drift::DriftScanner;
 use easel_keys::{Keys, MasterKeyFile, MasterKeySource};
@@ -69,13 +69,22 @@ impl SpecCheck for NeedsScheme {
         is_public.then_some(()).ok_or_else(fault)
     }
 
+    fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool {
+        let host = |spec: &Spec| {
+            let SinkSpec::Webhook(webhook) = &spec.sink;
+            let shown = webhook.url.without_secrets();
+            shown.split('/').nth(2).map(str::to_owned)
+        };
+        host(spec) == host(other)
+    }
+
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
         self.check_address(spec)
     }
 }
 
 /// Opens keys in the folder, with a master key in a file beside them.
-fn keys(folder: &TempDir) -> KeyRoom {
+fn keys(folder: &TempDir) -> Arc<Keys> {
     let source = MasterKeySource {
         file: MasterKeyFile::new(folder.path().join("master.key")),
         key: None,
@@ -84,10 +93,8 @@ fn keys(folder: &TempDir) -> KeyRoom {
     let file = folder.path().join("keys.db");
     let month = Duration::from_hours(30 * 24);
     let keys = Keys::open(&file, source, month, SystemClock.now()).unwrap();
-    KeyRoom {
-        keys: Arc::new(keys),
-        reseal: Arc::new(|| Ok(0)),
-    }
+    keys.set_reseal(Box::new(|| Ok(0))).unwrap();
+    Arc::new(keys)
 }
 
 /// Returns an endpoint that answers every test with 418 and rejects FTP.

@@ -1,6 +1,7 @@
 //! Subscriptions, balances and tokens.
 
 use axum::http::{StatusCode, header};
+use easel_subscriptions::{Authentication, SinkSpec};
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -366,4 +367,29 @@ async fn a_patch_changes_some_fields_of_a_subscription_and_keeps_the_others() {
         spec_of(changed),
         "a refused change changes nothing"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_at_the_same_time_do_not_undo_each_other() {
+    let fixture = Fixture::new().await;
+    let spec =
+        r#"{"name":"a","webhook":{"url":"http://localhost:9/","authentication":{"bearer":"old"}}}"#;
+    fixture.ask("POST", "/v1/subscriptions", spec).await;
+    let path = "/v1/subscriptions/a";
+    for round in 0..40 {
+        let bearer = format!("token-{round}");
+        let secret = format!(r#"{{"webhook":{{"authentication":{{"bearer":"{bearer}"}}}}}}"#);
+        let timeout = format!(r#"{{"webhook":{{"timeout":"{}s"}}}}"#, 1 + round);
+        let (one, two) = tokio::join!(
+            fixture.ask("PATCH", path, &secret),
+            fixture.ask("PATCH", path, &timeout),
+        );
+        assert_eq!((one.0, two.0), (StatusCode::OK, StatusCode::OK));
+        let SinkSpec::Webhook(webhook) = fixture.subscriptions.get("a").unwrap().spec.sink.clone();
+        assert_eq!(webhook.timeout.as_secs(), 1 + round);
+        let Some(Authentication::Bearer(stored)) = webhook.authentication else {
+            panic!("the authentication is gone");
+        };
+        assert_eq!(*stored.expose(), bearer);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use easel_caliper::{TranslationOptions, Translator};
 use easel_catalog::{Catalog, TellOperator};
-use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions};
+use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions, FormMaker};
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{
     Batch, Endpoint, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings,
@@ -98,10 +98,10 @@ impl Fixture {
                     None => as_webhook(sink(&sinks, spec.name.as_str()), spec),
                 })
             }),
-            translator: Arc::new(
-                Translator::new(catalog(), TranslationOptions::default()).unwrap(),
+            form_maker: FormMaker::new(
+                Arc::new(Translator::new(catalog(), TranslationOptions::default()).unwrap()),
+                Arc::default(),
             ),
-            masker: Arc::default(),
             clock: Arc::clone(&self.clock),
             tell_operator: TellOperator::default(),
         };

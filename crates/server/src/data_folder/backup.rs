@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use easel_keys::{KeyStoreError, stored_data_keys};
 use easel_sqlite::{CopySource, Identity, Mark, OpenError, SIDE_FILES, copy, mark, side_file};
-use easel_subscriptions::{StoredCursorsError, sealing_keys};
+use easel_subscriptions::{StoredStateError, sealing_keys};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
@@ -81,7 +81,7 @@ pub enum CopyError {
     Keys(#[from] KeyStoreError),
     /// The copied subscriptions cannot be read.
     #[error(transparent)]
-    Subscriptions(#[from] StoredCursorsError),
+    Subscriptions(#[from] StoredStateError),
     /// A data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),

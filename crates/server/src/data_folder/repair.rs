@@ -13,7 +13,7 @@ use easel_log_sqlite::SqliteLog;
 use easel_sqlite::{Identity, SIDE_FILES, side_file};
 use easel_subscriptions::{StoredCursor, stored_cursors};
 
-use super::files::{ACCESS, DRIFT, FILES, LOG, QUARANTINE, STATE};
+use super::files::{ACCESS, DRIFT, FILES, KEYS, LOG, QUARANTINE, STATE};
 use super::findings::{Findings, FolderFault, FoundFile};
 use super::{DataFolder, FolderError};
 
@@ -172,7 +172,7 @@ impl Repair {
                 return FileAction::UseOlder;
             }
             Some(fault) => {
-                let aside = self.free_name(name);
+                let aside = self.folder.free_name(name);
                 self.step(format!("rename {name} to {aside}: {fault}"));
                 self.set_aside.push((name, aside));
             }
@@ -186,7 +186,7 @@ impl Repair {
                 .any(|suffix| side_file(&self.folder.file(name), suffix).exists())
         {
             // The database of this WAL is missing. A new database would delete the WAL.
-            let aside = self.free_name(name);
+            let aside = self.folder.free_name(name);
             self.set_aside.push((name, aside));
         }
         self.step(format!("create a new {name}: {}", loss_of_new(name)));
@@ -235,25 +235,15 @@ impl Repair {
             ));
         }
     }
-
-    /// Returns an unused file name that begins with `name`.
-    fn free_name(&self, name: &str) -> String {
-        let is_free = |aside: &String| {
-            let path = self.folder.file(aside);
-            !path.exists()
-                && SIDE_FILES
-                    .iter()
-                    .all(|suffix| !side_file(&path, suffix).exists())
-        };
-        let mut names = (1_u32..).map(|number| format!("{name}.set-aside-{number}"));
-        names.find(is_free).unwrap_or_default()
-    }
 }
 
 /// Returns what is lost when an older file is used.
 fn loss_of_older(name: &str) -> &'static str {
     match name {
         STATE => "; later changes of subscriptions are lost",
+        KEYS => {
+            "; signing keys created later are lost, and after a rotation of the master key all secrets"
+        }
         ACCESS => "; tokens created later are lost, and tokens removed later are valid again",
         QUARANTINE => "; records quarantined later are lost",
         DRIFT => "; later events are scanned for drift again",
@@ -268,6 +258,10 @@ fn loss_of_new(name: &str) -> &'static str {
         STATE => {
             "subscriptions created through the API are lost; subscriptions of the settings file \
              start again, each at its `start`"
+        }
+        KEYS => {
+            "all secrets of subscriptions and all signing keys are lost; run `easel keys reset` before \
+             the next start"
         }
         ACCESS => "all tokens are lost; the next start creates a first token",
         QUARANTINE => "all quarantined records are lost",

@@ -126,6 +126,7 @@ async fn rotate_signing_keys(keys: &Arc<Keys>, clock: &dyn Clock) -> Infallible 
         let (keys, now) = (Arc::clone(keys), clock.now());
         let rotate = move || {
             keys.ensure(SigningAlgorithm::Rs256, now)?;
+            keys.complete_rotation()?;
             keys.rotate_due(now)
         };
         if let Err(error) = run_blocking(rotate).await {

@@ -7,7 +7,7 @@ use easel_log::{Block, Offset, Read, ReadError};
 use easel_sinks::Item;
 use easel_subscriptions::{Loss, OrderBy, Spec};
 
-use crate::forms::FormKind;
+use crate::form_maker::FormKind;
 use crate::lane_context::LaneContext;
 use crate::offload::offload;
 
