@@ -10,6 +10,7 @@
 
 mod environment;
 mod error;
+mod excerpt;
 mod file;
 mod measure;
 mod origin;
@@ -31,6 +32,7 @@ use crate::global_args::GlobalArgs;
 #[cfg(test)]
 pub(crate) use environment::OPTION_VARIABLES;
 pub(crate) use error::{SettingsError, SettingsFaults, nearest};
+pub(crate) use excerpt::excerpt;
 pub(crate) use origin::SettingOrigin;
 use secret_source::resolve_secrets;
 pub(crate) use secret_source::{read_secret, read_text_file};
@@ -216,6 +218,9 @@ impl Settings {
             ConfigError::Webhooks(ClientError::Proxy(_)) => origin_of(setting::PROXY),
             ConfigError::Webhooks(_) => origin_of(setting::CA_FILE),
             ConfigError::Masking(_) => origin_of(setting::MASKING_NAMES),
+            ConfigError::KeyInFolder => {
+                origin_of(setting::MASTER_KEY_FILE).or_else(|| origin_of(setting::DATA))
+            }
             ConfigError::MasterKey(_) => {
                 origin_of(setting::MASTER_KEY).or_else(|| origin_of(setting::PREVIOUS_MASTER_KEY))
             }
@@ -346,14 +351,12 @@ impl Settings {
             origin,
         } in layer.values
         {
-            let text = match text {
-                Ok(text) if (setting.set)(&mut self.config, text.expose()).is_some() => {
-                    self.origins.insert(setting.key, vec![origin]);
-                    continue;
-                }
-                Ok(text) => text,
-                Err(kind) => Secret::new(kind.to_owned()),
-            };
+            if let Ok(text) = &text
+                && (setting.set)(&mut self.config, text.expose()).is_some()
+            {
+                self.origins.insert(setting.key, vec![origin]);
+                continue;
+            }
             self.rejected_keys.insert(setting.key);
             self.faults.push(SettingsError::BadValue {
                 origin,

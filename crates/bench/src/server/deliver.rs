@@ -34,7 +34,7 @@ const USERS_FAIL_FOR: Duration = Duration::from_mins(1);
 const PACED_DELAY: Duration = Duration::from_millis(5);
 
 /// The secret of the case `standard`.
-const SECRET: &str = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g=";
+const SECRET: &str = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtISE=";
 
 #[derive(clap::Args)]
 pub(crate) struct DeliverArgs {

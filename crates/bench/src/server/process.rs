@@ -32,6 +32,8 @@ struct LocalJson {
 impl ServerProcess {
     /// Starts a server without authentication, on a port that the system chooses.
     pub(crate) async fn start(program: &Path) -> Result<Self> {
+        // The process runs in another folder, where a relative path would name nothing.
+        let program = &std::path::absolute(program)?;
         let folder = tempfile::tempdir()?;
         let data_folder = folder.path().join("data");
         let child = Command::new(program)

@@ -16,9 +16,9 @@ variable is the key in capitals, with two underscores for each dot: log.max_age
 is EASEL_LOG__MAX_AGE. Durations are written as 30s, 2h or 30d, sizes as 16MiB.
 All relative paths, also those in the file, start at the working directory.
 
-If the check succeeds, `easel serve` will start with the same options, unless
-the address is in use, or the data folder is in use or damaged. One check prints
-all errors.
+If the check succeeds without a warning, `easel serve` will start with the same
+options, unless the address is in use, the data folder is in use or damaged, or
+its master key is missing. One check prints all errors.
 
 Examples:
   easel config check

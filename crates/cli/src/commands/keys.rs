@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use easel_keys::SigningAlgorithm;
-use easel_server::{FolderError, StartError, reset_keys, rotate_master_key};
+use easel_server::{FolderError, KeyReset, StartError, reset_keys, rotate_master_key};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -48,7 +48,9 @@ balances stay. Subscriptions that have secrets are paused: set their secrets
 again with `easel subscriptions edit`, then resume them. Receivers of signed
 events must fetch the new public keys.
 
-The command refuses to run while the master key opens the data folder.";
+The command refuses to run while the master key opens the data folder. It keeps
+copies of the old files in the folder: with the lost key they are readable. Remove
+them when you do not need them any more.";
 
 /// Show and rotate the keys of the server
 #[derive(Debug, clap::Args)]
@@ -78,7 +80,11 @@ enum KeysCommand {
     RotateMaster,
     /// Create new keys for a data folder whose master key is lost
     #[command(after_help = RESET_HELP)]
-    Reset,
+    Reset {
+        /// Id of the lost master key. The server names it when it refuses to start
+        #[arg(long, value_name = "ID")]
+        lost_key: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -108,7 +114,7 @@ impl KeysArgs {
             KeysCommand::List => list(global).await,
             KeysCommand::Rotate { algorithm } => rotate(&algorithm, global).await,
             KeysCommand::RotateMaster => rotate_master(global).await,
-            KeysCommand::Reset => reset(global),
+            KeysCommand::Reset { lost_key } => reset(&lost_key, global),
         }
     }
 }
@@ -170,13 +176,16 @@ async fn rotate_master(global: &GlobalArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn reset(global: &GlobalArgs) -> Result<(), Failure> {
+fn reset(lost_key: &str, global: &GlobalArgs) -> Result<(), Failure> {
     let config = Settings::load(global, &[])?.config;
-    let paused = reset_keys(&config).map_err(start_failure)?;
+    let KeyReset { paused, copies } = reset_keys(&config, lost_key).map_err(start_failure)?;
     if global.json {
-        return output::line(json!({ "paused": paused }));
+        return output::line(json!({ "paused": paused, "copies": copies }));
     }
-    output::notice("new keys created; all secrets of this data folder are lost");
+    output::notice(format_args!(
+        "new keys were made; all secrets of this data folder are lost; the old files are in {}",
+        copies.join(", ")
+    ));
     if !paused.is_empty() {
         let names = paused.join(", ");
         output::notice(format_args!(

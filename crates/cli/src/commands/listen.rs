@@ -13,8 +13,10 @@ mod keys;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ArgAction;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, UrlMasker};
 use easel_server::load_catalog;
 use easel_sinks::{Endpoint, WebhookSettings};
 use serde::Deserialize;
@@ -42,8 +44,12 @@ Keys, each followed by Enter: r sends the last event again (easel-attempt
 increases), q quits. Lines from a pipe work the same way; the end of the input
 does not end the command.
 
-For a Caliper format or an https URL, the command reads the settings on this
-machine, not those of the server (caliper, catalog.folder, webhook.ca_file).
+As in a subscription, secret values in the URLs of events are masked, both in
+what is sent and in what is printed, unless you set `--masking off`.
+
+The command reads the settings on this machine, not those of the server:
+masking.names, webhook.ca_file, and for a Caliper format caliper and
+catalog.folder.
 
 Examples:
   easel listen --forward http://localhost:3000
@@ -70,6 +76,10 @@ pub(crate) struct ListenArgs {
     /// Format of the events
     #[arg(long, value_enum, default_value_t = ListenFormat::Canvas)]
     format: ListenFormat,
+    /// Mask secret values, such as access tokens, in the URLs of events: on or off
+    #[arg(long, value_name = "MASKING", default_value = "on", value_parser = masking(),
+          action = ArgAction::Set, hide_possible_values = true)]
+    masking: bool,
     /// Start position: an offset, a time, an age such as `1h`, `earliest` for the oldest stored event,
     /// or `latest` for the next new event
     #[arg(long, value_name = "WHERE", default_value = "latest")]
@@ -135,7 +145,9 @@ impl ListenArgs {
                 Some((translator, dialect))
             }
         };
-        let forwarder = Forwarder::new(self.forward.clone(), &config.webhook, translation);
+        let masker = UrlMasker::with_names(config.masking.names).or_exit(Code::Configuration)?;
+        let masker = self.masking.then_some(masker);
+        let forwarder = Forwarder::new(self.forward.clone(), &config.webhook, masker, translation);
         forwarder.or_exit(Code::Configuration)
     }
 
@@ -216,6 +228,11 @@ impl ListenFormat {
             Self::CaliperStrict => "caliper-strict",
         }
     }
+}
+
+/// Returns the parser of `--masking`: true for `on`.
+fn masking() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|text| text == "on")
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {

@@ -7,7 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::global_args::GlobalArgs;
 use crate::logging::{self, FILTER_VARIABLE, FORMAT_VARIABLE, LogFormat};
-use crate::settings::{Flag, Settings, SettingsError, SettingsFaults, option_origin, setting};
+use crate::settings::{
+    Flag, Settings, SettingsError, SettingsFaults, excerpt, option_origin, setting,
+};
 
 /// The shared arguments of `easel serve` and `easel config check`.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,7 +56,7 @@ impl ServerArgs {
         let mut reject = |flag, variable, value: &str, requirement: &str| {
             faults.push(SettingsError::Option {
                 origin: option_origin(flag, variable, value),
-                fault: format!("the log {requirement}, not {value:?}"),
+                fault: format!("the log {requirement}, not {}", excerpt(value)),
             });
         };
         let filter = logging::parse_filter(&self.log_filter).unwrap_or_else(|| {

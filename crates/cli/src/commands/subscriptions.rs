@@ -15,6 +15,7 @@ use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
+use crate::secret_arg::{SecretArg, SecretReader};
 use edit::EditArgs;
 use fields::FieldArgs;
 pub(super) use fields::{condition, conditions_json, object};
@@ -41,16 +42,17 @@ Examples:
 
 const ADD_HELP: &str = "\
 A secret can be `env:NAME` (an environment variable), `file:PATH` or `-`
-(stdin). Other users of this machine can see the arguments of a command, so
-use one of these in place of the secret itself. The server never shows a secret
-again.
+(stdin). So can the URL of --webhook, because its query is a secret. Other users
+of this machine can see the arguments of a command, so use one of these in place
+of the secret itself. The server never shows a secret again.
 
 Examples:
   easel subscriptions add grades --webhook https://grades.example.edu/hook
   easel subscriptions add signed --webhook https://signed.example.edu/ \\
       --sign standard
   easel subscriptions add private --webhook https://private.example.edu/ \\
-      --bearer file:/run/secrets/private";
+      --bearer file:/run/secrets/private
+  easel subscriptions add token --webhook env:WEBHOOK_URL";
 
 /// Manage subscriptions
 #[derive(Debug, clap::Args)]
@@ -104,9 +106,9 @@ struct ResumeSubscriptionArgs {
 struct AddArgs {
     /// Name of the subscription: a-z, 0-9, `-`, `_` and `.`
     name: String,
-    /// URL of the endpoint that receives the events
+    /// URL of the endpoint that receives the events. Its query is a secret
     #[arg(long, value_name = "URL")]
-    webhook: String,
+    webhook: SecretArg,
     #[command(flatten)]
     fields: FieldArgs,
     #[command(flatten)]
@@ -127,8 +129,9 @@ impl SubscriptionsArgs {
         let answer = match &self.command {
             SubscriptionsCommand::Add(args) => {
                 catalog::warn_of_unmatched(global, &client, &args.fields.events).await;
-                let mut spec = args.spec();
-                let new_secret = args.security.add_to(&mut spec)?;
+                let mut reader = SecretReader::default();
+                let mut spec = args.spec(&mut reader)?;
+                let new_secret = args.security.add_to(&mut spec, &mut reader)?;
                 let answer = client.post("/v1/subscriptions", Some(&spec)).await?;
                 show_new_secret(answer, new_secret, global)?
             }
@@ -208,14 +211,15 @@ fn subscription_path(name: &str) -> String {
 
 impl AddArgs {
     /// Returns the body of the API request. Fields that were not given keep their defaults.
-    fn spec(&self) -> Value {
-        let mut spec = self.fields.json(Some(&self.webhook));
+    fn spec(&self, reader: &mut SecretReader) -> Result<Value, Failure> {
+        let url = reader.read("--webhook", &self.webhook)?;
+        let mut spec = self.fields.json(Some(url.expose()));
         if let Some(members) = spec.as_object_mut() {
             members.insert("name".to_owned(), self.name.as_str().into());
             let start = self.start.as_deref().map(Value::from);
             members.extend(start.map(|start| ("start".to_owned(), start)));
         }
-        spec
+        Ok(spec)
     }
 }
 

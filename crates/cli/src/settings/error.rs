@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use easel_keys::Secret;
 use thiserror::Error;
 
+use super::excerpt::excerpt;
 use super::origin::{FilePosition, SettingOrigin};
 use super::setting::Setting;
 use crate::exit_code::{Code, Failure};
@@ -68,8 +69,8 @@ pub(crate) enum SettingsError {
         origin: SettingOrigin,
         /// The setting.
         setting: &'static Setting,
-        /// The value.
-        text: Secret<String>,
+        /// The value, or its kind if the setting cannot have this kind.
+        text: Result<Secret<String>, &'static str>,
     },
     /// A setting of an earlier version is set.
     #[error("{origin}: {key} no longer exists: {advice}")]
@@ -156,12 +157,12 @@ impl From<SettingsFaults> for Failure {
     }
 }
 
-/// Returns the part of the message with the invalid value; empty for a secret.
-fn not_value(setting: &Setting, text: &Secret<String>) -> String {
-    if setting.is_secret {
-        String::new()
-    } else {
-        format!(", not {:?}", text.expose())
+/// Returns the part of the message with the invalid value, shortened if it is long; empty for a secret.
+fn not_value(setting: &Setting, text: &Result<Secret<String>, &'static str>) -> String {
+    match text {
+        _ if setting.is_secret => String::new(),
+        Ok(text) => format!(", not {}", excerpt(text.expose())),
+        Err(kind) => format!(", not {kind:?}"),
     }
 }
 

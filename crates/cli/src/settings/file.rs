@@ -16,6 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::error::{SettingsError, nearest};
+use super::excerpt::with_excerpt;
 use super::origin::{FilePosition, SettingOrigin};
 use super::shape::{CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueShape, kind_of};
 use super::{Layer, SettingValue, setting, text_list};
@@ -243,7 +244,7 @@ impl SettingsFile<'_> {
                 | ValueShape::TextOrNumber(check)
                 | ValueShape::TextOrTexts { text: check, .. },
                 DeValue::String(text),
-            ) => check(text),
+            ) => check(text).map_err(|error| with_excerpt(&error, text)),
             (
                 ValueShape::Number(check) | ValueShape::TextOrNumber(check),
                 DeValue::Integer(number),
@@ -265,6 +266,7 @@ impl SettingsFile<'_> {
                     match item.get_ref() {
                         DeValue::String(text) => {
                             if let Err(error) = check(text) {
+                                let error = with_excerpt(&error, text);
                                 fault(place, format!("`{key}`: {error}"));
                             }
                         }
@@ -286,6 +288,7 @@ impl SettingsFile<'_> {
                     match value.get_ref() {
                         DeValue::String(text) => {
                             if let Err(error) = check(text) {
+                                let error = with_excerpt(&error, text);
                                 fault(place, format!("`{key}`: {error}"));
                             }
                         }

@@ -30,6 +30,8 @@ pub(crate) const ALLOW: &str = "webhook.allow";
 pub(crate) const PROXY: &str = "webhook.proxy";
 /// The key of the names of secret parameters.
 pub(crate) const MASKING_NAMES: &str = "masking.names";
+/// The key of the file of the master key.
+pub(crate) const MASTER_KEY_FILE: &str = "keys.master_key_file";
 /// The key of the master key.
 pub(crate) const MASTER_KEY: &str = "keys.master_key";
 /// The key of the master key before the current one.
@@ -95,6 +97,7 @@ const MAX_DUPLICATE_WINDOW: usize = 100_000_000;
 const MIN_AGE: Duration = Duration::from_mins(1);
 /// The maximum of periods such as retention: ten years.
 const MAX_PERIOD: Duration = Duration::from_hours(3_650 * 24);
+const MIN_ROTATION: Duration = Duration::from_hours(1);
 const MIN_HOLD: Duration = Duration::from_secs(1);
 const MIN_DISK_BYTES: u64 = 1 << 20;
 const MIN_MEMORY_BYTES: u64 = 1 << 10;
@@ -141,7 +144,7 @@ pub(crate) const ALL: &[Setting] = &[
         show: |config| show_duration(config.drain),
     },
     Setting {
-        key: "keys.master_key_file",
+        key: MASTER_KEY_FILE,
         requirement: "the path of a file, or \"off\" for the file beside the data folder",
         set: |config, text| put_unless_off(&mut config.keys.master_key_file, text, not_blank),
         is_secret: false,
@@ -163,8 +166,8 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "keys.rotate_every",
-        requirement: "a length of time from 1m to 3650d such as \"30d\"",
-        set: |config, text| put(&mut config.keys.rotate_every, period(text)),
+        requirement: "a length of time from 1h to 3650d such as \"30d\"",
+        set: |config, text| put(&mut config.keys.rotate_every, rotation(text)),
         is_secret: false,
         show: |config| show_duration(config.keys.rotate_every),
     },
@@ -397,6 +400,12 @@ fn age(text: &str) -> Option<Duration> {
 /// Parses a period such as a retention.
 fn period(text: &str) -> Option<Duration> {
     duration(text).filter(|period| (MIN_AGE..=MAX_PERIOD).contains(period))
+}
+
+/// Parses the time between two rotations. Receivers may use published keys for five minutes without a new
+/// request, so a key must stay published for much longer.
+fn rotation(text: &str) -> Option<Duration> {
+    duration(text).filter(|period| (MIN_ROTATION..=MAX_PERIOD).contains(period))
 }
 
 /// Parses how long a request may wait. Without a wait, an event is lost if it arrives while there is no room.

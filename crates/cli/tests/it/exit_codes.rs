@@ -82,7 +82,7 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("keys list", "", Needs::Server),
     ("keys rotate", "", Needs::Server),
     ("keys rotate-master", "", Needs::Folder),
-    ("keys reset", "", Needs::Folder),
+    ("keys reset", "--lost-key 0123456789abcdef", Needs::Folder),
     (
         "verify",
         "--secret file:secret --tolerance off request.txt",

@@ -285,6 +285,45 @@ async fn json_output_has_an_object_per_answer_and_the_event_with_print() {
     assert_eq!(listener.line().as_bytes(), consumer.received()[0].body);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_in_the_urls_of_events_are_neither_sent_nor_printed_unless_masking_is_off() {
+    let folder = tempdir().unwrap();
+    let settings = folder.path().join("easel.toml");
+    std::fs::write(settings, "masking.names = [\"api_key\"]").unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let mut event: Value =
+        serde_json::from_slice(&easel_testkit::event("grade_change", 1)).unwrap();
+    let url = "https://a.example/?access_token=s3cret-1&api_key=s3cret-2&page=3";
+    event["metadata"]["url"] = url.into();
+    event["metadata"]["referrer"] = url.into();
+    let caller = Caller::new(&running);
+    let sent = caller.post_events("application/json", event.to_string());
+    sent.await.unwrap().accepted();
+    for (args, is_masked) in [
+        (&[][..], true),
+        (&["--masking", "on", "--json"], true),
+        (&["--masking", "off"], false),
+        (&["--format", "caliper"], true),
+        (&["--format", "caliper", "--masking", "off"], false),
+    ] {
+        let consumer = Receiver::start().await;
+        let args = [&["--from", "0", "--event", "grade_*", "--print"], args].concat();
+        let listener = Listener::start(&running, &consumer.url(), &args);
+        let mut printed = listener.line();
+        if !args.contains(&"--json") {
+            printed = listener.line();
+        }
+        let sent = consumer.wait_for(1).await.remove(0).body;
+        let sent = String::from_utf8(sent.to_vec()).unwrap();
+        for text in [printed, sent] {
+            assert!(text.contains("page=3"), "{text}");
+            for secret in ["s3cret-1", "s3cret-2"] {
+                assert_eq!(text.contains(secret), !is_masked, "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn invalid_arguments_are_rejected_with_a_reason() {
     let folder = tempdir().unwrap();

@@ -71,6 +71,11 @@ async fn the_master_key_is_rotated_under_load_and_the_old_one_destroyed() {
             sent
         }
     });
+    let data_key_count = || {
+        let keys = rusqlite::Connection::open(data.join("keys.db")).unwrap();
+        let sql = "SELECT count(*) FROM data_keys";
+        keys.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
     let mut keys = HashSet::from([fs::read_to_string(&key_file).unwrap()]);
     for number in 1..=ROTATIONS {
         receiver.wait_for(number * BETWEEN).await;
@@ -81,12 +86,22 @@ async fn the_master_key_is_rotated_under_load_and_the_old_one_destroyed() {
         let changed = caller.call(Method::PATCH, "/v1/subscriptions/one", Some(change));
         assert_eq!(changed.await.unwrap().status, StatusCode::OK);
         assert!(keys.insert(fs::read_to_string(&key_file).unwrap()));
+        assert_eq!(data_key_count(), 1);
     }
     receiver.wait_for((ROTATIONS + 1) * BETWEEN).await;
     // The old keys are gone; only the last one is in the file. A restart needs no other.
     running.kill();
     stop.cancel();
     drop(producer);
+    let current = fs::read_to_string(&key_file).unwrap();
+    for old in keys.iter().filter(|key| **key != current) {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "data"];
+        let refused = command(folder.path(), &serve)
+            .env("EASEL_KEYS__MASTER_KEY", old.trim())
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(78), "{refused:?}");
+    }
     let running = start(&data);
     let caller = Caller::new(&running);
     let before = receiver.count();
@@ -182,6 +197,14 @@ fn the_master_key_of_a_stopped_server_is_rotated_in_its_folder() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_loss_of_the_key_everything_but_the_secrets_goes_on() {
+    let reset = [
+        "keys",
+        "reset",
+        "--data",
+        "data",
+        "--lost-key",
+        "0123456789abcdef",
+    ];
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let receiver = Receiver::start().await;
@@ -191,19 +214,26 @@ async fn after_the_loss_of_the_key_everything_but_the_secrets_goes_on() {
     let created = caller.call(Method::POST, "/v1/subscriptions", Some(subscribed));
     assert_eq!(created.await.unwrap().status, StatusCode::CREATED);
     caller.subscribe("plain", "", &receiver.url()).await;
-    let refused = easel(folder.path(), &["keys", "reset", "--data", "data"]);
+    let refused = easel(folder.path(), &reset);
     assert!(
         refused.stderr.contains("another server runs on it"),
         "{refused}"
     );
     running.terminate();
     assert!(running.ended().0.success());
-    let refused = easel(folder.path(), &["keys", "reset", "--data", "data"]);
+    let refused = easel(folder.path(), &reset);
     assert_eq!(refused.code, Some(78), "{refused}");
     assert!(refused.stderr.contains("no secret is lost"), "{refused}");
 
     fs::remove_file(folder.path().join("data.key")).unwrap();
-    let reset = easel(folder.path(), &["keys", "reset", "--data", "data"]);
+    let wrong_id = easel(folder.path(), &reset);
+    assert!(
+        wrong_id.stderr.contains("name the id of the lost key"),
+        "{wrong_id}"
+    );
+    let id = wrong_id.stderr.split('"').nth(1).unwrap().to_owned();
+    let reset = ["keys", "reset", "--data", "data", "--lost-key", &id];
+    let reset = easel(folder.path(), &reset);
     assert_eq!(reset.code, Some(0), "{reset}");
     assert!(
         reset.stderr.contains("set their secrets again: one"),

@@ -159,7 +159,11 @@ fn without_flags_an_editor_opens_and_a_rejected_text_is_kept() {
         assert_eq!(ran.code, Some(65), "{ran}");
         assert!(ran.stderr.contains(words), "{ran}");
         let (_, path) = ran.stderr.split_once("the edited text is in ").unwrap();
-        let path = path.lines().next().unwrap();
+        let (path, advice) = path.split_once("; ").unwrap();
+        assert_eq!(
+            advice.lines().next().unwrap(),
+            "it may contain secrets, so remove the file afterwards"
+        );
         assert!(fs::read_to_string(path).unwrap().contains("submission_*"));
     }
     let ran = edit("false");
@@ -410,4 +414,72 @@ fn an_editor_shows_no_secret_and_keeps_the_secrets() {
     assert_eq!(shown["webhook"]["timeout"], "20s");
     assert_eq!(shown["webhook"]["url"], "http://127.0.0.1:1/?…");
     assert_eq!(shown["webhook"]["authentication"]["bearer"], "…");
+}
+
+/// Runs a command with a URL in stdin and in the environment.
+fn easel_with_url(running: &Running, args: &[&str], url: &str) -> Ran {
+    let mut command = command(running.data().parent().unwrap(), args);
+    command.arg("--data").arg(running.data());
+    let mut child = command
+        .env("WEBHOOK_URL", url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that reads no stdin can end first.
+    drop(writeln!(stdin, "{url}"));
+    drop(stdin);
+    Ran::new(&child.wait_with_output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_url_of_an_endpoint_can_come_from_a_variable_a_file_or_stdin() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let receiver = Receiver::start().await;
+    let url = |n: u8| format!("{}?key=s3cret-{n}", receiver.url());
+    fs::write(folder.path().join("url"), format!("{}\n", url(0))).unwrap();
+    let shown_url = format!("{}?…", receiver.url());
+    let sent_queries = || {
+        let received = receiver.received().into_iter();
+        let queries = received.map(|request| request.uri.query().unwrap().to_owned());
+        queries.collect::<Vec<_>>()
+    };
+    for (n, place) in (1..).zip(["env:WEBHOOK_URL", "-", "file:url"]) {
+        let name = format!("grades-{n}");
+        let run = |args: &[&str]| {
+            let ran = easel_with_url(&running, &[&["subscriptions"], args].concat(), &url(n));
+            assert!(!ran.to_string().contains("s3cret"), "{ran}");
+            ran.stdout()
+        };
+        run(&["add", &name, "--webhook", place]);
+        let shown = run(&["show", &name]);
+        assert!(
+            shown.contains(&format!("webhook     {shown_url}\n")),
+            "{shown}"
+        );
+        run(&["edit", &name, "--webhook", "http://127.0.0.1:1/"]);
+        run(&["edit", &name, "--webhook", place]);
+        run(&["test", &name]);
+        run(&["test", place]);
+    }
+    let wanted = ["key=s3cret-1", "key=s3cret-2", "key=s3cret-0"].map(|query| [query; 2]);
+    assert_eq!(sent_queries(), wanted.concat());
+
+    let args = ["subscriptions", "add", "two", "--webhook", "-"];
+    let args = [&args[..], &["--bearer", "-"]].concat();
+    check!(easel_with_url(&running, &args, "http://127.0.0.1:1/"), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: --bearer: a secret cannot come from stdin, which has another secret
+        ");
+    check!(running.easel(&["subscriptions", "test", "env:NO_SUCH_VARIABLE"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: URL: the environment variable NO_SUCH_VARIABLE is not set
+        ");
 }

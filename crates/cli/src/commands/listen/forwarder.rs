@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Event, Facts, Limits, admit};
+use easel_catalog::{Event, Facts, Limits, UrlMasker, admit};
 use easel_log::Offset;
 use easel_server::WebhookConfig;
 use easel_sinks::{
@@ -35,6 +35,8 @@ const LIMITS: Limits = Limits {
 #[derive(Debug)]
 pub(super) struct Forwarder {
     webhook: Webhook,
+    /// Masks the events; `None` sends their URLs unchanged.
+    masker: Option<UrlMasker>,
     /// The Caliper translation; `None` sends events unchanged.
     translation: Option<(Translator, Dialect)>,
     last: Option<Batch>,
@@ -71,6 +73,7 @@ impl Forwarder {
     pub(super) fn new(
         endpoint: Endpoint,
         config: &WebhookConfig,
+        masker: Option<UrlMasker>,
         translation: Option<(Translator, Dialect)>,
     ) -> Result<Self, ClientError> {
         let options = WebhookOptions {
@@ -81,6 +84,7 @@ impl Forwarder {
         let client = WebhookClient::new(&options, Arc::new(Timestamp::now))?;
         Ok(Self {
             webhook: Webhook::new(client, endpoint, WEBHOOK_SETTINGS),
+            masker,
             translation,
             last: None,
             reported_unmapped: BTreeSet::new(),
@@ -134,8 +138,15 @@ impl Forwarder {
             bytes,
             ..
         } = admit(event, &LIMITS).map_err(|fault| unfit(fault.to_string()))?;
+        let event_time = Facts::from_event(&bytes).event_time.unwrap_or_default();
+        let event_time = event_time.into_owned();
+        // The event is masked first, so that the translation and the output have no secret either.
+        let bytes = match &self.masker {
+            Some(masker) => masker.mask(&bytes).into_owned().into(),
+            None => bytes,
+        };
         let form = match &self.translation {
-            None => Form::Canvas(bytes.clone()),
+            None => Form::Canvas(bytes),
             Some((translator, _)) if !translator.translates(&event_type) => {
                 return Err(self.unmapped(&event_type));
             }
@@ -144,13 +155,12 @@ impl Forwarder {
                 Form::Caliper(translated.map_err(|error| unfit(error.to_string()))?)
             }
         };
-        let event_time = Facts::from_event(&bytes).event_time.unwrap_or_default();
         Ok(Item {
             offset: Offset::new(offset),
             id,
             event_type,
             occurred_at,
-            event_time: event_time.into_owned(),
+            event_time,
             form,
             jwt: None,
         })

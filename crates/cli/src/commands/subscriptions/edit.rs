@@ -16,6 +16,7 @@ use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::output;
+use crate::secret_arg::{SecretArg, SecretReader};
 
 const AFTER_HELP: &str = "\
 A field without a flag stays as it is. --event, --condition and --secret replace
@@ -24,12 +25,14 @@ Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
 is sent. The subscription keeps its cursor.
 
 Secrets are never shown: `…` stands for a secret, and `?…` for the query of a
-URL. `…` keeps the secret at this place. A secret can be `env:NAME` (an
-environment variable), `file:PATH` or `-` (stdin). Other users can see the
-arguments of a command, so use one of these in place of the secret itself.
+URL. `…` keeps the secret at this place. A secret, and the URL of --webhook, can
+be `env:NAME` (an environment variable), `file:PATH` or `-` (stdin). Other users
+can see the arguments of a command, so use one of these in place of the secret
+itself.
 
 Examples:
   easel subscriptions edit grades --webhook https://new.example.edu/hook
+  easel subscriptions edit grades --webhook file:/run/secrets/grades-url
   easel subscriptions edit grades --event 'grade_*' --event 'submission_*'
   easel subscriptions edit grades --sign jwt
   easel subscriptions edit grades --sign standard --secret … --secret env:NEW
@@ -54,9 +57,9 @@ const READ_ONLY: [&str; 10] = [
 pub(super) struct EditArgs {
     /// Name of the subscription
     name: String,
-    /// URL of the endpoint that receives the events
+    /// URL of the endpoint that receives the events. Its query is a secret
     #[arg(long, value_name = "URL")]
-    webhook: Option<String>,
+    webhook: Option<SecretArg>,
     #[command(flatten)]
     fields: FieldArgs,
     #[command(flatten)]
@@ -81,8 +84,12 @@ impl EditArgs {
     ) -> Result<Option<Bytes>, Failure> {
         let path = subscription_path(&self.name);
         let mut old: Value = client::read(&client.get(&path).await?)?;
-        let mut patch = self.fields.json(self.webhook.as_deref());
-        let new_secret = self.security.add_to(&mut patch)?;
+        let mut reader = SecretReader::default();
+        let url = self.webhook.as_ref();
+        let url = url.map(|url| reader.read("--webhook", url)).transpose()?;
+        let url = url.as_ref().map(|url| url.expose().as_str());
+        let mut patch = self.fields.json(url);
+        let new_secret = self.security.add_to(&mut patch, &mut reader)?;
         if patch.as_object().is_some_and(|members| !members.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
             replace_conditions(&mut patch);
@@ -130,7 +137,10 @@ impl EditArgs {
         if result.is_err()
             && let Ok((_file, path)) = file.keep()
         {
-            output::notice(format_args!("the edited text is in {}", path.display()));
+            output::notice(format_args!(
+                "the edited text is in {}; it may contain secrets, so remove the file afterwards",
+                path.display()
+            ));
         }
         result.map(Some)
     }

@@ -60,21 +60,24 @@ enum SignatureKind {
 impl SecurityArgs {
     /// Adds the members that the flags set to the webhook of `spec`. Returns the secret that was created, if
     /// any.
-    pub(super) fn add_to(&self, spec: &mut Value) -> Result<Option<Secret<String>>, Failure> {
-        let mut reader = SecretReader::default();
+    pub(super) fn add_to(
+        &self,
+        spec: &mut Value,
+        reader: &mut SecretReader,
+    ) -> Result<Option<Secret<String>>, Failure> {
         let mut members = Map::new();
         let mut new_secret = None;
         if let Some(kind) = self.sign {
             members.insert(
                 "signing".to_owned(),
-                self.signing(kind, &mut reader, &mut new_secret)?,
+                self.signing(kind, reader, &mut new_secret)?,
             );
         }
-        if let Some(authentication) = self.authentication(&mut reader)? {
+        if let Some(authentication) = self.authentication(reader)? {
             members.insert("authentication".to_owned(), authentication);
         }
         if !self.headers.is_empty() {
-            members.insert("headers".to_owned(), self.headers(&mut reader)?);
+            members.insert("headers".to_owned(), self.headers(reader)?);
         }
         if let (Some(certificate), Some(key)) = (&self.client_certificate, &self.client_key) {
             let read = |flag: &str, path: &Path| {

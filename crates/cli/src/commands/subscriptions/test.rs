@@ -9,6 +9,7 @@ use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::output;
+use crate::secret_arg::{SecretArg, SecretReader};
 
 const AFTER_HELP: &str = "\
 The server sends the catalogue's example of an event once, in the format of the
@@ -16,17 +17,22 @@ subscription. The header `easel-test: true` and the producer `easel-test`
 distinguish this event from a real one. The event is not stored and not counted.
 The exit code is 69 if the endpoint does not accept the event.
 
+The query of a URL is a secret. So the URL can be `env:NAME` (an environment
+variable), `file:PATH` or `-` (stdin), because other users of this machine can
+see the arguments of a command.
+
 Examples:
   easel subscriptions test grades
   easel subscriptions test grades --event grade_change
-  easel subscriptions test https://events.example.edu/canvas --format caliper";
+  easel subscriptions test https://events.example.edu/canvas --format caliper
+  easel subscriptions test env:WEBHOOK_URL";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct TestArgs {
     /// Name of a subscription, or URL of an endpoint
     #[arg(value_name = "NAME|URL")]
-    target: String,
+    target: SecretArg,
     /// Event type to send [default: one that passes the filter of the subscription]
     #[arg(long, value_name = "EVENT")]
     event: Option<String>,
@@ -50,13 +56,11 @@ struct TestedJson {
 
 impl TestArgs {
     pub(super) async fn run(&self, client: &Client, global: &GlobalArgs) -> Result<(), Failure> {
-        let member = if self.target.contains("://") {
-            "url"
-        } else {
-            "subscription"
-        };
+        let is_url = self.target.is_reference() || self.target.expose().contains("://");
+        let member = if is_url { "url" } else { "subscription" };
+        let target = SecretReader::default().read("URL", &self.target)?;
         let body = object([
-            (member, Some(self.target.as_str().into())),
+            (member, Some(target.expose().as_str().into())),
             ("event", self.event.as_deref().map(Value::from)),
             ("format", self.format.as_deref().map(Value::from)),
         ]);
