@@ -108,8 +108,7 @@ impl Webhooks {
             .with_headers(parts.custom_headers.clone()))
     }
 
-    /// Returns the signer of a webhook. Generates signing keys if the algorithm has no keys yet. Blocks the
-    /// thread.
+    /// Returns the signer of a webhook. Until its algorithm has a key, attempts are not sent.
     fn signer(&self, parts: &WebhookParts) -> Option<RequestSigner> {
         match &parts.signing {
             None => None,
@@ -132,8 +131,8 @@ impl Webhooks {
         checked.map_err(|refused| format!("webhook.url: {refused}"))
     }
 
-    /// Generates signing keys for algorithms that have none. An error is logged; the keys are generated again
-    /// when they are needed.
+    /// Generates signing keys for algorithms that have none. An error is logged. The next start, and the next
+    /// change of a subscription with the algorithm, try again.
     pub(crate) async fn ensure_keys(&self, specs: &[Spec]) {
         let algorithms: BTreeSet<SigningAlgorithm> = specs
             .iter()
@@ -209,22 +208,23 @@ struct ReplaceableWebhook {
     parts: WebhookParts,
     signer: Option<RequestSigner>,
     /// The latest webhook, and the number of its clients.
-    latest: Mutex<Option<(u64, Webhook)>>,
+    latest: Mutex<Option<(u64, Arc<Webhook>)>>,
 }
 
 impl ReplaceableWebhook {
     /// Returns a webhook that uses the current clients.
-    fn webhook(&self) -> Result<Webhook, SendError> {
+    fn webhook(&self) -> Result<Arc<Webhook>, SendError> {
         let number = self.webhooks.clients_number();
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, webhook)) = latest.as_ref().filter(|(latest, _)| *latest == number) {
-            return Ok(webhook.clone());
+            return Ok(Arc::clone(webhook));
         }
         let webhook = self
             .webhooks
             .webhook(&self.parts, self.signer.clone(), self.guard)
             .map_err(|reason| SendError::NotSent { reason })?;
-        *latest = Some((number, webhook.clone()));
+        let webhook = Arc::new(webhook);
+        *latest = Some((number, Arc::clone(&webhook)));
         Ok(webhook)
     }
 }
