@@ -3,11 +3,12 @@
 //! An endpoint can repeat a request in its answer, for example on an error page. People read these answers, and
 //! dead letters store them. So each secret becomes `…` before an answer is stored or shown.
 //!
-//! Promise: no secret of at least 6 bytes stays in the result. This includes the escapes of URLs, JSON and
-//! HTML. It also includes a secret that the end of the body cuts. The limit is applied last, so that it cuts no
-//! secret.
+//! Promise: no secret of at least 6 bytes stays in the result. This includes a secret with the escapes of URLs,
+//! JSON and HTML. It also includes a secret that the end of the body cuts. The limit is applied last, so that
+//! it cuts no secret.
 //!
-//! Not here: a secret in another encoding, such as base64, and a part of a secret inside a body.
+//! Not here: a secret in another encoding, such as base64; an HTML escape with a rare name, such as `&plus;`;
+//! and a part of a secret inside a body.
 
 mod escapes;
 
@@ -29,7 +30,8 @@ const REPLACEMENT: &[u8] = "…".as_bytes();
 pub(super) struct Redaction(Vec<Needle>);
 
 /// A secret, with the table of the algorithm by Knuth, Morris and Pratt. The search takes linear time for every
-/// secret and answer.
+/// secret and answer. `memchr::memmem` finds neither occurrences that overlap nor the start of a secret at the
+/// end of the text.
 struct Needle {
     secret: Secret<Vec<u8>>,
     /// For each prefix of the secret: the length of its longest border. A border is both a proper prefix and a

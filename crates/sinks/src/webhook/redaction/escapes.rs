@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// The longest escape: `&#x0002b;`.
-const MAX_ESCAPE_BYTES: usize = 9;
+/// The bytes of the longest escape: a surrogate pair in JSON, such as `\ud83d\ude42`.
+const MAX_ESCAPE_BYTES: usize = 12;
 
 /// The escapes that are read.
 #[derive(Clone, Copy, Debug)]
@@ -120,9 +120,26 @@ pub(super) fn whole_bytes(text: &[u8]) -> usize {
             && percent_escape(rest).is_none()
             && json_escape(rest).is_none()
             && html_escape(rest).is_none()
+            && !is_low_surrogate(rest)
     };
     let mut starts = text.len().saturating_sub(MAX_ESCAPE_BYTES - 1)..text.len();
     starts.find(is_incomplete).unwrap_or(text.len())
+}
+
+/// Returns true if `text` starts with the second escape of a surrogate pair, which is no character alone.
+const fn is_low_surrogate(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [
+            b'\\',
+            b'u',
+            b'd' | b'D',
+            b'c'..=b'f' | b'C'..=b'F',
+            _,
+            _,
+            ..,
+        ]
+    )
 }
 
 /// Returns the byte of an escape of URLs at the start of `text`, and the length of the escape.
@@ -136,19 +153,32 @@ fn percent_escape(text: &[u8]) -> Option<(u8, usize)> {
 
 /// Returns the character of an escape of JSON or JavaScript at the start of `text`, and the length of the escape.
 fn json_escape(text: &[u8]) -> Option<(char, usize)> {
-    let hexadecimal = |digits: Option<&[u8]>, length| {
-        let character = char::from_u32(number(digits?, 16)?)?;
-        Some((character, length))
-    };
     match text {
-        [b'\\', b'u', digits @ ..] => hexadecimal(digits.get(..4), 6),
-        [b'\\', b'x', digits @ ..] => hexadecimal(digits.get(..2), 4),
+        [b'\\', b'u', ..] => unicode_escape(text),
+        [b'\\', b'x', digits @ ..] => {
+            let character = char::from_u32(number(digits.get(..2)?, 16)?)?;
+            Some((character, 4))
+        }
         [b'\\', b'n', ..] => Some(('\n', 2)),
         [b'\\', b'r', ..] => Some(('\r', 2)),
         [b'\\', b't', ..] => Some(('\t', 2)),
         [b'\\', same @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Some((char::from(*same), 2)),
         _ => None,
     }
+}
+
+/// Returns the character of an escape such as `\u002b` at the start of `text`, and the length of the escape. Two
+/// escapes with a surrogate pair are one character.
+fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |start: usize| {
+        let [b'\\', b'u', digits @ ..] = text.get(start..)? else {
+            return None;
+        };
+        u16::try_from(number(digits.get(..4)?, 16)?).ok()
+    };
+    let units = std::iter::once(unit(0)?).chain(unit(6));
+    let character = char::decode_utf16(units).next()?.ok()?;
+    Some((character, 6 * character.len_utf16()))
 }
 
 /// Returns the character of an escape of HTML at the start of `text`, and the length of the escape.
@@ -206,6 +236,7 @@ mod tests {
             &["&#43;&#x2b;&amp;&quot;", "++&\""],
         );
         check(r"\\&lt;", &[r"\\&lt;", r"\&lt;", r"\\<", r"\<"]);
+        check(r"\ud83d\ude42!", &[r"\ud83d\ude42!", "🙂!"]);
         check(r"%41\x41", &[r"%41\x41", r"%41A", r"A\x41", "AA"]);
         for invalid in ["%", "%4", "%-1", "%zz"] {
             check(
@@ -230,7 +261,17 @@ mod tests {
     #[test]
     fn a_cut_escape_at_the_end_is_not_whole() {
         for cut in [
-            "%", "%4", r"\", r"\u", r"\u00e", r"\x4", "&", "&quo", "&#x0002b",
+            "%",
+            "%4",
+            r"\",
+            r"\u",
+            r"\u00e",
+            r"\ud83d",
+            r"\ud83d\ude4",
+            r"\x4",
+            "&",
+            "&quo",
+            "&#x0002b",
         ] {
             let text = format!("abc{cut}");
             assert_eq!(whole_bytes(text.as_bytes()), 3, "{cut}");
@@ -239,6 +280,7 @@ mod tests {
             "",
             "%41",
             r"\u00e9",
+            r"\ud83d\ude42",
             r#"\""#,
             "&quot;",
             "&#x0002b;",

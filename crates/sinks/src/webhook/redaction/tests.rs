@@ -53,6 +53,9 @@ fn escapes_of_urls_json_and_html_are_found() {
     check("<b>tok&#x2F;en+1&#34;&amp;2</b>", "<b>…</b>");
     let with_space = redacted(&["open sesame"], "p=open+sesame&q=open%20sesame", false);
     assert_eq!(with_space, "p=…&q=…");
+    // JSON in ASCII has a surrogate pair for the smiley.
+    let smiley = redacted(&["pass🙂word"], r"pass\ud83d\ude42word", false);
+    assert_eq!(smiley, "…");
     let with_percent = redacted(&["100%25sure"], "100%25sure 100%2525sure", false);
     assert_eq!(with_percent, "… …");
 }
