@@ -111,8 +111,8 @@ impl Translator {
         names
     }
 
-    /// Translates `event`, the stored bytes of an admitted event of this type. Addresses stay as they are,
-    /// so mask the event first. `id` is the id of the stored bytes.
+    /// Translates `event`, the stored bytes of an admitted event of this type, with `id`, the id of the
+    /// stored bytes. The translation masks no URLs, so mask the event first.
     pub fn translate(
         &self,
         event_type: &str,
@@ -244,11 +244,11 @@ impl EventWriter<'_> {
 
     fn referrer(&self, out: &mut JsonWriter) -> bool {
         let start = out.position();
-        let is_written = self.address(self.translator.indexes.referrer, out);
+        let is_written = self.url(self.translator.indexes.referrer, out);
         if is_written && self.dialect == Dialect::Strict {
-            // In the strict dialect, `referrer` must be an IRI. Any other address goes to `extensions`.
-            let address = out.since(start);
-            let inner = address.get(1..address.len() - 1).unwrap_or_default();
+            // In the strict dialect, `referrer` must be an IRI. Any other URL goes to `extensions`.
+            let url = out.since(start);
+            let inner = url.get(1..url.len() - 1).unwrap_or_default();
             let encoded = iri::encode_address(inner).into_owned();
             out.truncate(start);
             return str::from_utf8(&encoded).is_ok_and(iri::is_iri) && write_text(out, &encoded);
@@ -404,9 +404,9 @@ impl EventWriter<'_> {
                             self.metadata(index, value::ValueFormat::Text, out)
                         });
                     }
-                    out.member("\"request_url\":", |out| self.address(indexes.url, out));
+                    out.member("\"request_url\":", |out| self.url(indexes.url, out));
                     if self.dialect == Dialect::Strict && !has_referrer {
-                        out.member("\"referrer\":", |out| self.address(indexes.referrer, out));
+                        out.member("\"referrer\":", |out| self.url(indexes.referrer, out));
                     }
                     for (key, index) in indexes.job_fields {
                         out.member(key, |out| {
@@ -445,9 +445,9 @@ impl EventWriter<'_> {
         is_written
     }
 
-    fn address(&self, index: usize, out: &mut JsonWriter) -> bool {
+    fn url(&self, index: usize, out: &mut JsonWriter) -> bool {
         let value = self.context.fields.metadata(index).and_then(text_of);
-        value.is_some_and(|address| write_text(out, address))
+        value.is_some_and(|url| write_text(out, url))
     }
 
     /// Writes an entity, unless its id is missing or it has no members.

@@ -1,20 +1,21 @@
-//! Masks secrets, such as access tokens, in the addresses of an event. No subscriber needs them.
+//! Masks secrets, such as access tokens, in the URLs of an event. No subscriber needs these
+//! secrets.
 //!
 //! A secret is the value of a parameter with a secret name, or a password before the host. Events are
 //! masked when they are delivered. The log has the bytes as they came, and the id of an event is
 //! computed from these bytes.
 //!
-//! An address is the value of a member with one of three names, at any depth of an event:
+//! A URL is the value of a member with one of three names, at any depth of an event:
 //!
-//! - `url` and `referrer` of the metadata: the address of the request, and the page that sent the
+//! - `url` and `referrer` of the metadata: the URL of the request, and the page that sent the
 //!   request. Both come with their query.
-//! - `url` in the body, which is the launch address of a tool or a submitted address.
-//! - `request_url` and `referrer` of a Caliper event: the same two addresses. `referrer` may also be
-//!   an object, so each string in an object or array under such a name is an address too.
+//! - `url` in the body, which is the launch URL of a tool or a submitted URL.
+//! - `request_url` and `referrer` of a Caliper event: the same two URLs. `referrer` may also be
+//!   an object, so each string in an object or array under such a name is a URL too.
 //!
-//! No other member is masked, even if it has an address. A subscriber needs the `verifier` in
+//! No other member is masked, even if its value is a URL. A subscriber needs the `verifier` in
 //! `resource_map_url`, because it downloads a file from there. Free text, such as the HTML of a page,
-//! is not searched for addresses.
+//! is not searched for URLs.
 
 mod percent_level;
 mod secret_names;
@@ -34,19 +35,19 @@ use secret_names::{SecretNames, normalised};
 const DEFAULT_NAMES: [&str; 4] = ["access_token", "token", "signature", "verifier"];
 const MAX_NAME_CHARS: usize = 128;
 
-/// The members whose strings are addresses.
+/// The members whose strings are URLs.
 const MEMBERS: [&[u8]; 3] = [b"url", b"request_url", b"referrer"];
 /// The ends of the keys of these members.
 static KEY_ENDS: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| ["url\"", "referrer\""].map(Finder::new));
-/// The starts of the escapes of letters and underscores. The keys of addresses have no other characters.
+/// The starts of the escapes of letters and underscores. The keys of URLs have no other characters.
 static LETTER_ESCAPES: LazyLock<[Finder<'static>; 3]> =
     LazyLock::new(|| [r"\u005", r"\u006", r"\u007"].map(Finder::new));
 
-/// Masks secrets in the addresses of an event.
+/// Masks secrets in the URLs of an event.
 ///
 /// The default masks the values of `access_token`, `token`, `signature` and `verifier`, and passwords.
-/// Upper and lower case are the same in a name. An address is a string of a member named `url`,
+/// Upper and lower case are the same in a name. A URL is a string of a member named `url`,
 /// `request_url` or `referrer`, at any depth: in the metadata, in the body, or in a Caliper event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlMasker {
@@ -104,7 +105,7 @@ impl UrlMasker {
     /// Returns `event` with `masked` in place of each secret. `event` is the stored form of an event, or
     /// a Caliper event or envelope.
     ///
-    /// An address with a secret is written with the usual escapes, or without its query if it is not
+    /// A URL with a secret is written with the usual escapes, or without its query if it is not
     /// Unicode. All other bytes stay the same. Input that is not JSON stays the same where it cannot be
     /// read.
     pub fn mask<'a>(&self, event: &'a [u8]) -> Cow<'a, [u8]> {
@@ -196,21 +197,21 @@ impl UrlMasker {
         start + scanner.at()
     }
 
-    /// Returns the JSON of an address with its secrets masked. `None` if the address has no secrets.
+    /// Returns the JSON of a URL with its secrets masked. `None` if the URL has no secrets.
     fn masked(&self, text: RawText<'_>) -> Option<String> {
         if !text.has_escapes && memchr::memchr3(b'=', b'%', b'@', text.raw).is_none() {
             return None;
         }
-        if let Some(address) = text.decode() {
-            return self.names.masked(&address).map(json_of);
+        if let Some(url) = text.decode() {
+            return self.names.masked(&url).map(json_of);
         }
-        // The address is not Unicode, so other programs can read it in another way. It loses its query.
+        // The URL is not Unicode, so other programs can read it in another way. It loses its query.
         let head = RawText {
             raw: without_query(text.raw),
             ..text
         };
-        let address = String::from_utf8_lossy(&head.bytes()).into_owned();
-        match self.names.masked(&address) {
+        let url = String::from_utf8_lossy(&head.bytes()).into_owned();
+        match self.names.masked(&url) {
             Some(masked) => Some(json_of(masked)),
             None if head.raw.len() < text.raw.len() => {
                 Some(format!("\"{}\"", String::from_utf8_lossy(head.raw)))
@@ -236,7 +237,7 @@ fn check_name(name: &str) -> Result<(), MaskNameError> {
     Ok(())
 }
 
-/// Returns true if the key of an address may be spelled with an escape.
+/// Returns true if the key of a URL may be spelled with an escape.
 fn may_escape_keys(event: &[u8]) -> bool {
     memchr::memchr(b'\\', event).is_some_and(|at| {
         let from_escape = event.get(at..).unwrap_or_default();
@@ -245,7 +246,7 @@ fn may_escape_keys(event: &[u8]) -> bool {
     })
 }
 
-/// Returns true if a key of an address ends at `end`, after its closing quote.
+/// Returns true if a key of a URL ends at `end`, after its closing quote.
 fn ends_with_member(event: &[u8], end: usize) -> bool {
     let up_to_end = event.get(..end).and_then(|text| text.strip_suffix(b"\""));
     up_to_end.is_some_and(|text| {

@@ -1,5 +1,4 @@
-//! Events that are masked before the translation. The wanted values are those of the former
-//! translation, which masked addresses itself.
+//! Events that are masked before the translation.
 
 use easel_caliper::Dialect;
 use easel_catalog::{Limits, UrlMasker, admit};
@@ -8,9 +7,9 @@ use uuid::Uuid;
 use crate::published::translator;
 
 /// Returns the masked translation of an event with this `url` and `referrer`.
-fn translate(address: &str, dialect: Dialect) -> String {
+fn translate(url: &str, dialect: Dialect) -> String {
     let metadata = format!(
-        r#"{{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z","hostname":"a.example","url":"{address}","referrer":"{address}"}}"#
+        r#"{{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z","hostname":"a.example","url":"{url}","referrer":"{url}"}}"#
     );
     let body = r#"{"wiki_page_id":"7","title":"?token=x"}"#;
     let event = format!(r#"{{"metadata":{metadata},"body":{body}}}"#);
@@ -23,7 +22,7 @@ fn translate(address: &str, dialect: Dialect) -> String {
 
 /// Compares all bytes of the translations of an event. The strict dialect encodes the referrer.
 #[track_caller]
-fn check(address: &str, wanted: &str, wanted_strict_referrer: &str) {
+fn check(url: &str, wanted: &str, wanted_strict_referrer: &str) {
     for (dialect, referrer, extension) in [
         (Dialect::Compatible, wanted, ""),
         (
@@ -41,13 +40,13 @@ fn check(address: &str, wanted: &str, wanted_strict_referrer: &str) {
             extension,
             "}}",
         ];
-        assert_eq!(translate(address, dialect), wanted.concat());
+        assert_eq!(translate(url, dialect), wanted.concat());
     }
 }
 
 #[test]
-fn secrets_are_masked_as_they_were_by_the_translation() {
-    for (address, wanted) in [
+fn secrets_are_masked_before_the_translation() {
+    for (url, wanted) in [
         (
             "https://a/b?access_token=1~x&c=d",
             "https://a/b?access_token=masked&c=d",
@@ -76,7 +75,7 @@ fn secrets_are_masked_as_they_were_by_the_translation() {
         (r"https://a/b?access_token=1~x&q=\ud83d", "https://a/b"),
         (r"https://a/b\u003Faccess_token=1~x&q=\ud83d", "https://a/b"),
     ] {
-        check(address, wanted, wanted);
+        check(url, wanted, wanted);
     }
 }
 
@@ -100,8 +99,8 @@ fn the_strict_referrer_is_encoded_after_it_was_masked() {
 }
 
 #[test]
-fn addresses_without_secrets_are_translated_as_they_are() {
-    for (address, wanted_strict_referrer) in [
+fn urls_without_secrets_are_translated_as_they_are() {
+    for (url, wanted_strict_referrer) in [
         (r"https:\/\/a\/token=x", "https://a/token=x"),
         (r"https:\/\/a?b=\u0026c", "https://a?b=&c"),
         (
@@ -110,6 +109,6 @@ fn addresses_without_secrets_are_translated_as_they_are() {
         ),
         ("https://a?b=c&d=%20e", "https://a?b=c&d=%20e"),
     ] {
-        check(address, address, wanted_strict_referrer);
+        check(url, url, wanted_strict_referrer);
     }
 }

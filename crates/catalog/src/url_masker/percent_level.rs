@@ -6,7 +6,8 @@ use std::borrow::Cow;
 /// original text.
 pub(super) struct PercentLevel<'a> {
     text: Cow<'a, [u8]>,
-    /// The place of each byte in the original text, and its length. Empty if nothing was decoded.
+    /// The place of each byte in the original text, then the length of the original text. Empty if
+    /// nothing was decoded.
     places: Vec<usize>,
 }
 

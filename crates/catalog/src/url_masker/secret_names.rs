@@ -1,13 +1,13 @@
-//! Finds secrets in an address.
+//! Finds secrets in a URL.
 //!
-//! An address from a browser or a client can have a parameter in many spellings. All of these are
+//! A URL from a browser or a client can have a parameter in many spellings. All of these are
 //! searched, and a value that may be a secret is masked:
 //!
 //! - A parameter can be in the query, in the fragment, or after a semicolon in the path.
 //! - `&`, `;` and the HTML spelling `&amp;` separate parameters.
 //! - A name can have percent escapes, brackets as in `token[]` and `user[token]`, or a path before its
 //!   last part as in `#/token`.
-//! - The value of a parameter can be an address with a query of its own, with any number of percent
+//! - The value of a parameter can be a URL with a query of its own, with any number of percent
 //!   escapes.
 
 use std::borrow::Cow;
@@ -17,8 +17,8 @@ use super::percent_level::PercentLevel;
 
 /// The text that replaces a secret.
 const MASK: &str = "masked";
-/// The number of times that percent escapes are decoded. If escapes are left after that, all of
-/// them are masked.
+/// The maximum number of times that percent escapes are decoded. If escapes are left after that, all
+/// of them are masked. Also the maximum number of times that a URL is masked again.
 const MAX_LEVELS: usize = 8;
 /// The characters that separate the parts of a name.
 const PART_SEPARATORS: [char; 13] = [
@@ -49,9 +49,9 @@ impl SecretNames {
         Self(names)
     }
 
-    /// Returns the address with its secrets masked. `None` if the address has no secrets.
-    pub(super) fn masked(&self, address: &str) -> Option<String> {
-        let mut masked = self.masked_once(address)?;
+    /// Returns the URL with its secrets masked. `None` if the URL has no secrets.
+    pub(super) fn masked(&self, url: &str) -> Option<String> {
+        let mut masked = self.masked_once(url)?;
         // A mask can replace the separator that ended another secret, so that secret is longer now.
         for _ in 0..MAX_LEVELS {
             match self.masked_once(&masked) {
@@ -62,55 +62,51 @@ impl SecretNames {
         Some(masked)
     }
 
-    fn masked_once(&self, address: &str) -> Option<String> {
-        let mut secrets = self.secrets(address.as_bytes());
+    fn masked_once(&self, url: &str) -> Option<String> {
+        let mut secrets = self.secrets(url.as_bytes());
         if secrets.is_empty() {
             return None;
         }
         secrets.sort_unstable_by_key(|secret| secret.start);
-        let mut masked = String::with_capacity(address.len() + MASK.len());
+        let mut masked = String::with_capacity(url.len() + MASK.len());
         let mut end = None;
         for secret in secrets {
             // Secrets can overlap. They are masked as one.
             if end.is_none_or(|end| secret.start > end) {
-                masked.push_str(
-                    address
-                        .get(end.unwrap_or(0)..secret.start)
-                        .unwrap_or_default(),
-                );
+                masked.push_str(url.get(end.unwrap_or(0)..secret.start).unwrap_or_default());
                 masked.push_str(MASK);
             }
             end = std::cmp::max(end, Some(secret.end));
         }
-        masked.push_str(address.get(end.unwrap_or(0)..).unwrap_or_default());
-        (masked != address).then_some(masked)
+        masked.push_str(url.get(end.unwrap_or(0)..).unwrap_or_default());
+        (masked != url).then_some(masked)
     }
 
     /// Returns the ranges of the secrets, in any order.
-    fn secrets(&self, address: &[u8]) -> Vec<Range<usize>> {
+    fn secrets(&self, url: &[u8]) -> Vec<Range<usize>> {
         let mut secrets = Vec::new();
         let is_start_of_query = |byte: &u8| matches!(byte, b'?' | b'#');
-        let path_end = address.iter().position(is_start_of_query);
-        let path_end = path_end.unwrap_or(address.len());
-        self.search(address, 0..path_end, ParameterPlace::Path, &mut secrets);
+        let path_end = url.iter().position(is_start_of_query);
+        let path_end = path_end.unwrap_or(url.len());
+        self.search(url, 0..path_end, ParameterPlace::Path, &mut secrets);
         let mut start = path_end + 1;
-        while let Some(rest) = address.get(start..) {
+        while let Some(rest) = url.get(start..) {
             let range = start..start + value_length(rest);
             start = range.end + 1;
-            self.search(address, range, ParameterPlace::Query, &mut secrets);
+            self.search(url, range, ParameterPlace::Query, &mut secrets);
         }
         secrets
     }
 
-    /// Finds the secrets in a part of the address.
+    /// Finds the secrets in a part of the URL.
     fn search(
         &self,
-        address: &[u8],
+        url: &[u8],
         part: Range<usize>,
         place: ParameterPlace,
         secrets: &mut Vec<Range<usize>>,
     ) {
-        let text = address.get(part.clone()).unwrap_or_default();
+        let text = url.get(part.clone()).unwrap_or_default();
         let mut level = PercentLevel::original(text);
         for _ in 0..MAX_LEVELS {
             let mut add = |secret: Range<usize>| {
@@ -187,7 +183,7 @@ const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// Removes white space, plus signs, which stand for it, and control characters.
+/// Removes white space, control characters and plus signs. A plus sign stands for a space.
 pub(super) fn normalised(name: &str) -> Cow<'_, str> {
     let is_ignored =
         |character: char| character.is_whitespace() || character.is_control() || character == '+';

@@ -1,14 +1,14 @@
-//! Tests of the masker with written addresses and events.
+//! Tests of the masker with written URLs and events.
 
 use super::*;
 
-/// Masks the address, which is spelled as in JSON, with these names.
+/// Masks the URL, which is spelled as in JSON, with these names.
 fn masked_with(masker: &UrlMasker, raw: &str) -> String {
     let event = format!(r#"{{"metadata":{{"url":"{raw}"}},"body":{{}}}}"#);
     let masked = masker.mask(event.as_bytes()).into_owned();
     let masked = String::from_utf8(masked).unwrap();
-    let address = masked.strip_prefix(r#"{"metadata":{"url":""#).unwrap();
-    address.strip_suffix(r#""},"body":{}}"#).unwrap().to_owned()
+    let url = masked.strip_prefix(r#"{"metadata":{"url":""#).unwrap();
+    url.strip_suffix(r#""},"body":{}}"#).unwrap().to_owned()
 }
 
 #[track_caller]
@@ -140,7 +140,7 @@ fn a_password_is_masked() {
 }
 
 #[test]
-fn a_secret_is_masked_in_an_address_within_an_address() {
+fn a_secret_is_masked_in_a_url_within_a_url() {
     for (raw, wanted) in [
         (
             "https://a?b=https%3A%2F%2Fc%3Faccess_token%3Dx%26d%3De&f=g",
@@ -172,7 +172,7 @@ fn escapes_of_escapes_of_escapes_are_masked_without_being_decoded() {
 }
 
 #[test]
-fn an_address_that_cannot_be_decoded_loses_its_query() {
+fn a_url_that_cannot_be_decoded_loses_its_query() {
     for (raw, wanted) in [
         (r"https://a/b?access_token=1~x&q=\ud83d", "https://a/b"),
         (r"https://a/b\u003Faccess_token=1~x&q=\ud83d", "https://a/b"),
@@ -195,7 +195,7 @@ fn an_address_that_cannot_be_decoded_loses_its_query() {
 }
 
 #[test]
-fn an_address_without_secrets_is_unchanged() {
+fn a_url_without_secrets_is_unchanged() {
     for raw in [
         r"https:\/\/a\/token=x",
         r"https:\/\/a?b=\u0026c",
@@ -219,13 +219,13 @@ fn an_address_without_secrets_is_unchanged() {
 }
 
 #[test]
-fn an_address_that_is_masked_already_is_unchanged() {
+fn a_url_that_is_masked_already_is_unchanged() {
     let raw = r"https:\/\/a?token=masked\u0026b=c";
     check(raw, raw);
 }
 
 #[test]
-fn addresses_are_masked_at_any_depth_and_all_other_bytes_stay() {
+fn urls_are_masked_at_any_depth_and_all_other_bytes_stay() {
     check_event(
         r#"{"metadata":{"url":"a?token=x","n":1.50E+3,"referrer":"b?token=x"},"body":{"url":"c?token=x","deep":[{"url":"d?token=x"}],"text":"e?token=x \/ \u00e9"}}"#,
         r#"{"metadata":{"url":"a?token=masked","n":1.50E+3,"referrer":"b?token=masked"},"body":{"url":"c?token=masked","deep":[{"url":"d?token=masked"}],"text":"e?token=x \/ \u00e9"}}"#,
@@ -233,7 +233,7 @@ fn addresses_are_masked_at_any_depth_and_all_other_bytes_stay() {
 }
 
 #[test]
-fn the_addresses_of_a_caliper_event_are_masked() {
+fn the_urls_of_a_caliper_event_are_masked() {
     check_event(
         r#"{"sensor":"http://a/","data":[{"referrer":{"id":"a?token=x","type":"WebPage"},"extensions":{"com.instructure.canvas":{"request_url":"b?token=x"}}}]}"#,
         r#"{"sensor":"http://a/","data":[{"referrer":{"id":"a?token=masked","type":"WebPage"},"extensions":{"com.instructure.canvas":{"request_url":"b?token=masked"}}}]}"#,
@@ -241,7 +241,7 @@ fn the_addresses_of_a_caliper_event_are_masked() {
 }
 
 #[test]
-fn each_string_below_an_address_is_masked_once() {
+fn each_string_below_a_url_is_masked_once() {
     check_event(
         r#"{"referrer":{"url":["a?token=x",{"k?token=x":"b?token=x"}],"url":null},"url":"c?token=x"}"#,
         r#"{"referrer":{"url":["a?token=masked",{"k?token=x":"b?token=masked"}],"url":null},"url":"c?token=masked"}"#,
@@ -249,7 +249,7 @@ fn each_string_below_an_address_is_masked_once() {
 }
 
 #[test]
-fn other_members_and_texts_are_not_addresses() {
+fn other_members_and_texts_are_not_urls() {
     for event in [
         r#"{"resource_map_url":"a?verifier=x","my_url":"a?token=x","url2":"a?token=x"}"#,
         r#"{"text":"{\"url\":\"a?token=x\"}"}"#,

@@ -1,4 +1,4 @@
-//! Promises of the masker for any event and any address.
+//! Promises of the masker for any event and any URL.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use crate::json::{Node, damage, node, spaces};
 
-/// The members whose strings are addresses.
+/// The members whose strings are URLs.
 const MEMBERS: [&str; 3] = ["url", "request_url", "referrer"];
 
 fn mask(event: &str) -> String {
@@ -39,8 +39,8 @@ fn escaped() -> impl Strategy<Value = Vec<bool>> {
     prop_oneof![4 => Just(vec![false]), 1 => Just(vec![true]), 2 => some]
 }
 
-/// Any address, made of pieces that matter to the masker. It may have an unpaired surrogate.
-fn address() -> impl Strategy<Value = String> {
+/// Any URL, made of pieces that matter to the masker. It may have an unpaired surrogate.
+fn url() -> impl Strategy<Value = String> {
     let piece = select(vec![
         "https://",
         "//",
@@ -89,7 +89,7 @@ fn address() -> impl Strategy<Value = String> {
     })
 }
 
-/// A key: the key of an address, a similar one, or any other.
+/// A key: the key of a URL, a similar one, or any other.
 fn key() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         6 => select(MEMBERS.to_vec()),
@@ -98,9 +98,9 @@ fn key() -> impl Strategy<Value = String> {
     (name, escaped()).prop_map(|(name, escaped)| spelled(name, &escaped))
 }
 
-/// Any JSON with many addresses, below the key of an address and elsewhere.
+/// Any JSON with many URLs, below the key of a URL and elsewhere.
 fn event() -> impl Strategy<Value = Node> {
-    let leaf = prop_oneof![3 => address().prop_map(Node::Scalar), 1 => node()];
+    let leaf = prop_oneof![3 => url().prop_map(Node::Scalar), 1 => node()];
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             1 => prop::collection::vec(inner.clone(), 0..5).prop_map(Node::Array),
@@ -109,10 +109,10 @@ fn event() -> impl Strategy<Value = Node> {
     })
 }
 
-/// Returns the same JSON, with each address masked on its own.
-fn masked(node: &Node, is_address: bool) -> Node {
+/// Returns the same JSON, with each URL masked on its own.
+fn masked(node: &Node, is_url: bool) -> Node {
     match node {
-        Node::Scalar(scalar) if is_address => {
+        Node::Scalar(scalar) if is_url => {
             let masked = mask(&format!("{{\"url\":{scalar}}}"));
             let scalar = masked.strip_prefix("{\"url\":").unwrap();
             Node::Scalar(scalar.strip_suffix('}').unwrap().to_owned())
@@ -121,14 +121,14 @@ fn masked(node: &Node, is_address: bool) -> Node {
         Node::Array(elements) => Node::Array(
             elements
                 .iter()
-                .map(|element| masked(element, is_address))
+                .map(|element| masked(element, is_url))
                 .collect(),
         ),
         Node::Object(members) => {
             let member = |(key, value): &(String, Node)| {
                 let name: Option<String> = serde_json::from_str(key).ok();
                 let is_member = name.is_some_and(|name| MEMBERS.contains(&name.as_str()));
-                (key.clone(), masked(value, is_address || is_member))
+                (key.clone(), masked(value, is_url || is_member))
             };
             Node::Object(members.iter().map(member).collect())
         }
@@ -152,10 +152,10 @@ fn parameter_value(text: &str) -> String {
     percent_encoded(text, &encoded)
 }
 
-/// An address with the secret in a value or as the password. `markers` are texts that must stay.
+/// A URL with the secret in a value or as the password. `markers` are texts that must stay.
 #[derive(Clone, Debug)]
 struct Hiding {
-    address: String,
+    url: String,
     secret: String,
     markers: Vec<&'static str>,
 }
@@ -217,11 +217,11 @@ fn hiding() -> impl Strategy<Value = Hiding> {
     )
         .prop_map(|(secret, name, encoded, before, after)| {
             let value = percent_encoded(&secret, &encoded);
-            let address = format!("https://k.example/l{before}{name}={value}{after}");
+            let url = format!("https://k.example/l{before}{name}={value}{after}");
             let markers = ["A1", "B2"].into_iter();
-            let markers = markers.filter(|marker| address.contains(marker)).collect();
+            let markers = markers.filter(|marker| url.contains(marker)).collect();
             Hiding {
-                address,
+                url,
                 secret,
                 markers,
             }
@@ -229,7 +229,7 @@ fn hiding() -> impl Strategy<Value = Hiding> {
     let password =
         (secret, select(vec!["/m", "?page=A1", "#page=A1", ""])).prop_map(|(secret, after)| {
             Hiding {
-                address: format!("https://ola:{secret}@k.example{after}"),
+                url: format!("https://ola:{secret}@k.example{after}"),
                 secret,
                 markers: Vec::from(if after.contains("A1") {
                     ["A1"].as_slice()
@@ -250,8 +250,8 @@ fn hiding() -> impl Strategy<Value = Hiding> {
     )
         .prop_map(|(mut hiding, outers)| {
             for (before, after) in outers {
-                let value = parameter_value(&hiding.address);
-                hiding.address = format!("{before}{value}{after}");
+                let value = parameter_value(&hiding.url);
+                hiding.url = format!("{before}{value}{after}");
                 hiding.markers.push("C3");
             }
             hiding
@@ -283,7 +283,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::cmp::max(1_000, ProptestConfig::default().cases)))]
 
     #[test]
-    fn only_addresses_change(event in event(), spaces in spaces()) {
+    fn only_urls_change(event in event(), spaces in spaces()) {
         let wanted = masked(&event, false);
         prop_assert_eq!(mask(&event.compact()), wanted.compact());
         prop_assert_eq!(mask(&event.spaced(&spaces)), wanted.spaced(&spaces));
@@ -308,16 +308,16 @@ proptest! {
 
     #[test]
     fn no_secret_survives(hiding in hiding(), escaped in escaped(), key in select(MEMBERS.to_vec())) {
-        let address = spelled(&hiding.address, &escaped);
-        let masked = mask(&format!(r#"{{"metadata":{{"{key}":{address}}},"body":{{}}}}"#));
+        let url = spelled(&hiding.url, &escaped);
+        let masked = mask(&format!(r#"{{"metadata":{{"{key}":{url}}},"body":{{}}}}"#));
         let json: serde_json::Value = serde_json::from_str(&masked).unwrap();
-        let address = json["metadata"][key].as_str().unwrap();
-        let decoded = decoded(address);
-        prop_assert!(!decoded.contains(&hiding.secret), "{address}");
+        let url = json["metadata"][key].as_str().unwrap();
+        let decoded = decoded(url);
+        prop_assert!(!decoded.contains(&hiding.secret), "{url}");
         let (start, end) = hiding.secret.split_at(8);
-        prop_assert!(!decoded.contains(start) && !decoded.contains(end), "{address}");
+        prop_assert!(!decoded.contains(start) && !decoded.contains(end), "{url}");
         for marker in &hiding.markers {
-            prop_assert!(decoded.contains(marker), "{marker} in {address}");
+            prop_assert!(decoded.contains(marker), "{marker} in {url}");
         }
     }
 
