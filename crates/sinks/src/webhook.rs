@@ -16,10 +16,10 @@
 //! | `easel-mapper-version` | the version of the mapping, in Caliper formats |
 //!
 //! Characters that a header does not allow are percent-encoded. Any 2xx means that the subscriber has
-//! accepted the event. After a failure, the start of the answer's body is kept for people to read, without the
-//! secrets of the webhook. A receiver can say more in the header `webhook-delivery`. `abort-message` with a failure means: do not
-//! repeat this request. `disable` means: pause the subscription. Redirects are not followed, because
-//! only the operator may choose the URL.
+//! accepted the event. After a failure, the webhook stores the start of the answer's body for people to read,
+//! without the secrets of the webhook. A receiver can say more in the header `webhook-delivery`.
+//! `abort-message` with a failure means: do not repeat this request. `disable` means: pause the subscription.
+//! Redirects are not followed, because only the operator may choose the URL.
 //!
 //! An attempt is one request, with one exception. A reused keep-alive connection can break before any
 //! byte of an answer arrives. In this case the receiver has closed the connection, and the webhook
@@ -118,7 +118,7 @@ impl Webhook {
         }
     }
 
-    /// Returns at most `max_bytes` of an answer's body, without the secrets of this webhook.
+    /// Returns at most `max_bytes` of an answer's body, with `…` for each secret of this webhook.
     fn redacted(&self, body: AnswerBody, max_bytes: usize) -> Bytes {
         // The answer to a success is not needed, so its body is empty.
         if body.bytes.is_empty() {

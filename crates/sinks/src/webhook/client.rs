@@ -112,7 +112,7 @@ impl WebhookClient {
         Self::with_resolver(options, Arc::new(SystemResolver), now)
     }
 
-    /// Creates a client without connections, whose names `resolver` resolves.
+    /// Creates a client without connections. `resolver` resolves the names.
     pub fn with_resolver(
         options: &WebhookOptions,
         resolver: Arc<dyn Resolve>,
@@ -124,8 +124,8 @@ impl WebhookClient {
         Ok(Self::connecting(connector, roots, None, now)?)
     }
 
-    /// Returns a client with the same settings and connections of its own, which shows this certificate to
-    /// its endpoints.
+    /// Returns a client with the same settings. It has its own connections, and shows this certificate to the
+    /// endpoints.
     pub fn with_identity(&self, identity: &ClientIdentity) -> Result<Self, ClientError> {
         let (connector, roots) = (self.connector.clone(), Arc::clone(&self.roots));
         Ok(Self::connecting(
@@ -182,7 +182,8 @@ impl WebhookClient {
     }
 
     /// Checks an endpoint before it is saved, and resolves its name once, for at most 5 seconds. With a proxy,
-    /// names are not resolved, and every name passes that does not mean this machine or a metadata service.
+    /// no name is resolved. Then the check refuses only special addresses in URLs, and the names of this
+    /// machine and of metadata services.
     pub async fn check(&self, endpoint: &Endpoint) -> Result<CheckedAddress, Refused> {
         self.connector.check(endpoint).await
     }

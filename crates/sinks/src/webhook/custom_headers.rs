@@ -6,12 +6,12 @@ use easel_keys::Secret;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
-/// The most headers of one subscription.
+/// The maximum number of headers of one subscription.
 const MAX_HEADERS: usize = 32;
-/// The most bytes of all names and values together. Common servers accept 8 KiB for all headers.
+/// The maximum bytes of all names and values together. Common servers accept 8 KiB for all headers.
 const MAX_BYTES: usize = 4096;
 
-/// Headers that the connection itself uses (RFC 9110 section 7.6.1).
+/// Headers that HTTP itself needs for the body or the connection (RFC 9110, such as section 7.6.1).
 const CONNECTION: [&str; 11] = [
     "connection",
     "content-encoding",
@@ -138,7 +138,7 @@ impl CustomHeaders {
         for value in values {
             let mut add = |text: &str| secrets.push(Secret::new(text.as_bytes().to_vec()));
             add(value);
-            // Such as the values of a cookie.
+            // A cookie has several values, for example.
             for part in value.split([';', ',']) {
                 let (_name, part) = part.split_once('=').unwrap_or_default();
                 add(part.trim().trim_matches('"'));

@@ -1,6 +1,6 @@
 //! The address guard against SSRF: which addresses a webhook may connect to.
 //!
-//! Whoever may create a subscription chooses a URL that this server then connects to. Without the guard, the
+//! The creator of a subscription chooses a URL, and this server connects to that URL. Without the guard, the
 //! URL could name a service that only this machine or its network can reach. So the guard permits public
 //! addresses, and refuses all others unless the operator allows them.
 //!
@@ -98,7 +98,7 @@ impl Guard {
     }
 
     /// Checks an address.
-    pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
+    fn check(&self, address: IpAddr) -> Result<(), Refused> {
         match RefusedReason::for_address(address) {
             Some(reason) if !self.allows(address, &reason) => Err(Refused {
                 name: None,

@@ -14,7 +14,7 @@ use crate::{Item, SendError};
 
 const SIGNATURES: &str = "easel_signatures_total";
 
-/// The characters of base64 that depend only on the Ed25519 seed of 32 bytes.
+/// How many base64 characters depend only on the seed of 32 bytes, at the start of an Ed25519 key.
 const SEED_CHARS: usize = 42;
 
 /// How the requests of a webhook are signed.
@@ -57,8 +57,8 @@ impl RequestSigner {
     }
 }
 
-/// Returns the base64 of a secret without prefix and padding. The base64 of an Ed25519 key may also end before
-/// the public key.
+/// Returns the base64 of a secret without prefix and padding. For an Ed25519 key, also returns the base64 of
+/// its seed alone.
 fn base64_forms(secret: &WebhookSecret) -> impl Iterator<Item = Secret<Vec<u8>>> {
     let text = secret.to_text();
     let (prefix, encoded) = text.expose().split_once('_').unwrap_or_default();
@@ -72,7 +72,8 @@ fn base64_forms(secret: &WebhookSecret) -> impl Iterator<Item = Secret<Vec<u8>>>
 }
 
 impl JwtSigner {
-    /// Returns the JWT of an item. It is signed once for each key, and shared through the item.
+    /// Returns the JWT of an item. The JWT is signed once for each key, and attempts share it through the item.
+    /// `event` returns the JSON of the claims. It must contain only this item, because the item caches the JWT.
     pub(super) async fn jwt(
         &self,
         item: &Item,

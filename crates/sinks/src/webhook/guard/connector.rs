@@ -43,7 +43,7 @@ use crate::webhook::Endpoint;
 /// connecting in the background.
 const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Any error while connecting. A refusal of the guard is a [`Refused`] that is wrapped in nothing else.
+/// Any error while connecting. A refusal of the guard is a [`Refused`] without a wrapper.
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Connects to the host of a URL over TCP, directly or through the proxy.
@@ -167,7 +167,7 @@ impl Dialer {
         }
     }
 
-    /// Returns the refusal. In the mode [`GuardMode::Report`], logs the refusal and permits the connection.
+    /// Returns the result of a check. In the mode [`GuardMode::Report`], logs a refusal and returns `Ok`.
     fn enforce(&self, checked: Result<(), Refused>) -> Result<(), Refused> {
         match (checked, self.guard.mode) {
             (Err(error), GuardMode::Report) => {

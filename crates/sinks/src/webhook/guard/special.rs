@@ -3,9 +3,12 @@
 //! The networks come from the IANA special-purpose address registries
 //! (<https://www.iana.org/assignments/iana-ipv4-special-registry> and
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>), and from the IANA registry of the IPv6
-//! address space: only `2000::/3` is global unicast. Some entries of the special registries are globally
-//! reachable (such as `192.0.0.9` and `64:ff9b::/96`). They are refused too, because no webhook needs
-//! them. The metadata services come from the documentation of the cloud providers.
+//! address space: only `2000::/3` is global unicast. Some of these networks are globally reachable (such as
+//! `192.0.0.9` and `64:ff9b::/96`). They are refused too, because no webhook needs them. The metadata services
+//! come from the documentation of the cloud providers.
+//!
+//! Not here: the special networks of public servers for AS112 and AMT (`192.31.196.0/24`, `192.52.193.0/24`,
+//! `192.175.48.0/24` and `2620:4f:8000::/48`), because they are reachable from everywhere.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -105,7 +108,7 @@ impl RefusedReason {
     }
 
     /// True for a metadata service, and for an IPv6 address that contains the address of one.
-    pub const fn is_metadata(&self) -> bool {
+    pub(super) const fn is_metadata(&self) -> bool {
         match self {
             Self::Metadata { .. } => true,
             Self::Embedded {
@@ -185,7 +188,8 @@ fn metadata_in_local_nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 fn metadata_service(address: IpAddr) -> Option<&'static str> {
     let mut services = METADATA_SERVICES.iter();
-    let (_address, service) = services.find(|(own_address, _service)| *own_address == address)?;
+    let (_address, service) =
+        services.find(|(service_address, _service)| *service_address == address)?;
     Some(service)
 }
 
