@@ -391,11 +391,14 @@ impl From<rusqlite::Error> for StateStoreError {
 }
 
 /// Returns the ids of the data keys that sealed the specs in the file at `path`, while no process has the
-/// file open. Returns an empty set if the file does not exist.
+/// file open. Returns an empty set if the file does not exist, or if it has format 4 or earlier.
 pub fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, StoredStateError> {
     let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
         return Ok(BTreeSet::new());
     };
+    if !migrations::has_sealed_specs(&connection)? {
+        return Ok(BTreeSet::new());
+    }
     let sql = "SELECT sealed FROM subscriptions WHERE sealed IS NOT NULL";
     let mut statement = connection.prepare(sql)?;
     let sealed = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
@@ -438,7 +441,7 @@ pub fn stored_cursors(path: &Path) -> Result<Vec<StoredCursor>, StoredStateError
     Ok(cursors.collect::<Result<_, _>>()?)
 }
 
-/// Why the cursors of subscriptions could not be read.
+/// Why the subscriptions in a file could not be read.
 #[derive(Debug, Error)]
 pub enum StoredStateError {
     /// The file is invalid or cannot be opened.

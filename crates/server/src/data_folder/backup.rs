@@ -196,6 +196,7 @@ pub fn restore(
 fn check_data_keys(copy: &Path, data: &Path) -> Result<(), CopyError> {
     let copied = stored_data_keys(&copy.join(KEYS))?;
     let needed = sealing_keys(&copy.join(STATE))?;
+    // A folder of an older version has no keys.
     if copied.is_empty() || needed.iter().all(|id| copied.contains(id)) {
         return Ok(());
     }

@@ -242,7 +242,8 @@ fn loss_of_older(name: &str) -> &'static str {
     match name {
         STATE => "; later changes of subscriptions are lost",
         KEYS => {
-            "; signing keys created later are lost, and after a rotation of the master key all secrets"
+            "; signing keys created later are lost; if the master key was rotated later, all secrets are \
+             lost too"
         }
         ACCESS => "; tokens created later are lost, and tokens removed later are valid again",
         QUARANTINE => "; records quarantined later are lost",

@@ -144,6 +144,12 @@ pub(super) fn add_sealed_specs(connection: &Connection) -> rusqlite::Result<()> 
     )
 }
 
+/// Returns true if the file has format 5 or later.
+pub(super) fn has_sealed_specs(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'pending_erasure'";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
 /// Returns true if the file has format 3 or later.
 pub(super) fn has_lanes(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'lanes'";

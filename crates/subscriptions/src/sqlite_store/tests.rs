@@ -1,5 +1,6 @@
 //! The store in a file: the promises of every store, and files of older formats.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use easel_keys::{KeyStore, MasterKeyFile, MasterKeySource, Sealer};
 use easel_log::Offset;
 use tempfile::TempDir;
 
-use super::{STATE_LAYOUT, SqliteStore, StoredCursor, stored_cursors};
+use super::{STATE_LAYOUT, SqliteStore, StoredCursor, sealing_keys, stored_cursors};
 use crate::promises::{StoreBackend, store_promises};
 use crate::{GuardState, Origin, SinkSpec, State, StateStore, Term};
 
@@ -146,6 +147,7 @@ fn folder_has(folder: &TempDir, bytes: &[u8]) -> bool {
 async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
     let (folder, path) = golden("state-v4.db");
     assert!(folder_has(&folder, b"planted-url-secret"));
+    assert!(sealing_keys(&path).unwrap().is_empty());
     let sealer = sealer();
     let store = SqliteStore::open(&path, Arc::clone(&sealer)).unwrap();
     for secret in ["planted-url-secret", "planted-second", "planted-third"] {
@@ -169,6 +171,7 @@ async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
     // The guard does not stop subscriptions that are older than the guard.
     assert_eq!(grades.definition.guard, GuardState::Reported);
     drop(store);
+    assert_eq!(sealing_keys(&path).unwrap(), BTreeSet::from([1]));
     // A second start changes nothing, and another sealer cannot open the specs.
     let store = SqliteStore::open(&path, sealer).unwrap();
     assert_eq!(store.take_over().await.unwrap().1.len(), 2);

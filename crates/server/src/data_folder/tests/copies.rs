@@ -62,6 +62,21 @@ fn a_copy_whose_keys_do_not_open_its_subscriptions_is_no_backup() {
 }
 
 #[test]
+fn a_folder_of_an_earlier_version_can_be_backed_up() {
+    let root = tempfile::tempdir().unwrap();
+    let [data, copy] = ["data", "copy"].map(|name| root.path().join(name));
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v4");
+    fs::create_dir(&data).unwrap();
+    for file in fs::read_dir(&fixture).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        copy_file(&fixture, &data, &name);
+    }
+    let copied = backup(&data, &copy, &mut no_progress).unwrap();
+    // The folder has no file of keys yet.
+    assert_eq!(copied.files.len(), FILES.len() - 1);
+}
+
+#[test]
 fn a_second_backup_replaces_the_first() {
     let root = tempfile::tempdir().unwrap();
     let [data, copy, other] = ["data", "copy", "other"].map(|name| root.path().join(name));
