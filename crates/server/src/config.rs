@@ -13,7 +13,7 @@ use easel_caliper::{Role, Translator, is_iri};
 use easel_catalog::{Catalog, Limits};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
-use easel_keys::{MasterKey, MasterKeyError, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
+use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
 use easel_log::LogOptions;
 use easel_sinks::Guard;
 use easel_subscriptions::Spec;
@@ -307,7 +307,7 @@ impl KeysConfig {
 
     /// Returns true if the file of the master key is in the data folder. A copy of the folder would then
     /// have the key.
-    pub(crate) fn is_key_in_folder(&self, data: &Path) -> bool {
+    fn is_key_in_folder(&self, data: &Path) -> bool {
         let absolute = |path: &Path| {
             let canonical = std::fs::canonicalize(path);
             canonical.or_else(|_missing| std::path::absolute(path))
@@ -320,8 +320,15 @@ impl KeysConfig {
         }
     }
 
-    pub(crate) fn source(&self, data: &Path) -> Result<MasterKeySource, MasterKeyError> {
-        let parse = |key: &Option<Secret<String>>| key.as_ref().map(MasterKey::parse).transpose();
+    /// Returns where the master key of a data folder is. Rejects an invalid key, and a file in the folder.
+    pub(crate) fn source(&self, data: &Path) -> Result<MasterKeySource, ConfigError> {
+        if self.master_key.is_none() && self.is_key_in_folder(data) {
+            return Err(ConfigError::KeyInFolder);
+        }
+        let parse = |key: &Option<Secret<String>>| {
+            let key = key.as_ref().map(MasterKey::parse).transpose();
+            key.map_err(ConfigError::MasterKey)
+        };
         Ok(MasterKeySource {
             file: MasterKeyFile::new(self.master_key_path(data)),
             key: parse(&self.master_key)?,

@@ -6,7 +6,7 @@ use easel_keys::{KeyStore, KeyStoreError, Keys, MasterKeySource};
 use easel_log::{Clock, SystemClock};
 use easel_subscriptions::SqliteStore;
 
-use crate::config_error::{ConfigError, ConfigFaults};
+use crate::config_error::ConfigFaults;
 use crate::data_folder::{DataFolder, KEYS, STATE};
 use crate::server::reseal;
 use crate::{Config, StartError};
@@ -72,7 +72,7 @@ pub fn reset_keys(config: &Config, lost: &str) -> Result<KeyReset, StartError> {
 
 fn lock(config: &Config) -> Result<(DataFolder, MasterKeySource), StartError> {
     let source = config.keys.source(&config.data);
-    let source = source.map_err(|fault| ConfigFaults(vec![ConfigError::MasterKey(fault)]))?;
+    let source = source.map_err(|fault| ConfigFaults(vec![fault]))?;
     let folder = DataFolder::lock_existing(&config.data)?;
     folder.prepare()?;
     Ok((folder, source))

@@ -71,11 +71,8 @@ impl Config {
         let webhooks = self.prepare_webhooks(&mut faults);
         let masker = UrlMasker::with_names(self.masking.names.iter().cloned());
         let masker = masker.map_err(|fault| faults.push(ConfigError::Masking(fault)));
-        if self.keys.master_key.is_none() && self.keys.is_key_in_folder(&self.data) {
-            faults.push(ConfigError::KeyInFolder);
-        }
         let master_key = self.keys.source(&self.data);
-        let master_key = master_key.map_err(|fault| faults.push(ConfigError::MasterKey(fault)));
+        let master_key = master_key.map_err(|fault| faults.push(fault));
         let keys_and_masker = masker.ok().zip(master_key.ok());
         match (triggers, translator, webhooks, keys_and_masker) {
             (

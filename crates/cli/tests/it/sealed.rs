@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
-use crate::easel::{command, easel};
+use crate::easel::{Ran, command, easel};
 use crate::running::Running;
 
 /// The rotations under load.
@@ -233,6 +233,11 @@ async fn after_the_loss_of_the_key_everything_but_the_secrets_goes_on() {
     );
     let id = wrong_id.stderr.split('"').nth(1).unwrap().to_owned();
     let reset = ["keys", "reset", "--data", "data", "--lost-key", &id];
+    let mut key_in_folder = command(folder.path(), &reset);
+    key_in_folder.env("EASEL_KEYS__MASTER_KEY_FILE", "data/new.key");
+    let refused = Ran::new(&key_in_folder.output().unwrap());
+    assert_eq!(refused.code, Some(78), "{refused}");
+    assert!(!data.join("new.key").exists());
     let reset = easel(folder.path(), &reset);
     assert_eq!(reset.code, Some(0), "{reset}");
     assert!(
