@@ -279,7 +279,7 @@ impl DataFolder {
         self.path.join(name)
     }
 
-    /// Copies a file that no process has open to a free name in the folder. Returns that name.
+    /// Copies a data file to a free name in the folder. Returns that name.
     pub(crate) fn copy_aside(&self, name: &str) -> Result<String, FolderError> {
         let aside = self.free_name(name);
         if let Some(file) = FILES.iter().find(|file| file.name == name) {
@@ -294,7 +294,7 @@ impl DataFolder {
         Ok(aside)
     }
 
-    /// Returns a name for a copy of a file that no file in the folder has.
+    /// Returns a free name in the folder for a copy of the file `name`.
     pub(crate) fn free_name(&self, name: &str) -> String {
         let is_free = |aside: &String| {
             let path = self.file(aside);

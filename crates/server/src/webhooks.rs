@@ -52,7 +52,7 @@ impl Webhooks {
         }))
     }
 
-    /// Makes every new attempt use `clients`.
+    /// Makes every new attempt use `clients`. Returns the old clients.
     pub(crate) fn replace(&self, clients: WebhookClients) -> WebhookClients {
         let mut current = self
             .0
@@ -195,8 +195,11 @@ impl SpecCheck for Webhooks {
     }
 
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
-        self.ensure_keys(std::slice::from_ref(spec)).await;
         self.resolve(spec).await.map(drop)
+    }
+
+    async fn prepare(&self, spec: &Spec) {
+        self.ensure_keys(std::slice::from_ref(spec)).await;
     }
 }
 

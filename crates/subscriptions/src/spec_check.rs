@@ -20,6 +20,9 @@ pub trait SpecCheck: Send + Sync + 'static {
     /// Rejects an endpoint whose name resolves to an address that the address guard refuses. Accepts a name
     /// that does not resolve, because its address is checked again before each connection.
     async fn check_resolved(&self, spec: &Spec) -> Result<(), String>;
+
+    /// Prepares what a valid spec needs, such as signing keys.
+    async fn prepare(&self, _spec: &Spec) {}
 }
 
 /// Accepts every spec, for tests.

@@ -136,6 +136,7 @@ impl Subscriptions {
             .check_resolved(&spec)
             .await
             .map_err(ChangeError::invalid(&spec))?;
+        self.check.prepare(&spec).await;
         self.insert(spec, Origin::Api).await
     }
 
@@ -160,10 +161,11 @@ impl Subscriptions {
         let has_same_origin = self.check.has_same_origin(&spec, &current.spec);
         let spec = spec.keep_secrets(&current.spec, has_same_origin);
         self.validate(&spec)?;
-        if !self.is_older_than_guard(&spec) {
+        if guard_after_change(current, &spec) == GuardState::Enforced {
             let checked = self.check.check_resolved(&spec).await;
             checked.map_err(ChangeError::invalid(&spec))?;
         }
+        self.check.prepare(&spec).await;
         let (id, revision) = (current.id, current.revision);
         self.change(spec.name.clone(), move |current| {
             if (current.id, current.revision) != (id, revision) {

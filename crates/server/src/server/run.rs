@@ -15,8 +15,8 @@ use tracing::{error, info, warn};
 use super::Server;
 use crate::retention;
 
-/// The interval of the checks whether a signing key is due for a rotation.
-const KEY_CHECK: Duration = Duration::from_mins(1);
+/// The interval of the upkeep of the keys.
+const KEY_UPKEEP: Duration = Duration::from_mins(1);
 /// The interval of the upkeep of the metrics recorder.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -82,7 +82,7 @@ impl Server {
                 ),
                 upkeep(metrics, refusals),
                 vitals.measure(),
-                rotate_signing_keys(&keys, &*clock),
+                key_upkeep(&keys, &*clock),
                 guard_report.run(),
                 deadline,
             )
@@ -118,20 +118,21 @@ impl Server {
     }
 }
 
-/// Generates the signing keys at the first start, and rotates them when they are due.
-async fn rotate_signing_keys(keys: &Arc<Keys>, clock: &dyn Clock) -> Infallible {
-    let mut tick = interval(KEY_CHECK);
+/// Generates the signing keys at the first start, and rotates them when they are due. Completes an unfinished
+/// rotation of the master key.
+async fn key_upkeep(keys: &Arc<Keys>, clock: &dyn Clock) -> Infallible {
+    let mut tick = interval(KEY_UPKEEP);
     loop {
         tick.tick().await;
         let (keys, now) = (Arc::clone(keys), clock.now());
-        let rotate = move || {
+        let work = move || {
             keys.ensure(SigningAlgorithm::Rs256, now)?;
             keys.complete_rotation()?;
             keys.rotate_due(now)
         };
-        if let Err(error) = run_blocking(rotate).await {
+        if let Err(error) = run_blocking(work).await {
             let error: &dyn std::error::Error = &error;
-            error!(error, "signing keys not rotated");
+            error!(error, "keys not rotated");
         }
     }
 }

@@ -224,6 +224,12 @@ async fn an_upgrade_names_the_subscriptions_that_the_guard_would_stop_and_stops_
     let (changed, answer) = send("PATCH", subscription, r#"{"in_flight":2}"#).await;
     assert_eq!(changed, StatusCode::OK, "{answer}");
     assert_eq!(guard("grades").await, "reported");
+    // A new algorithm gets its keys, although the guard does not apply.
+    let signing = r#"{"webhook":{"signing":{"jwt":{"algorithm":"ES256"}}}}"#;
+    let (changed, answer) = send("PATCH", subscription, signing).await;
+    assert_eq!(changed, StatusCode::OK, "{answer}");
+    let published = test_server.get("/.well-known/jwks.json").await;
+    assert!(published.contains("ES256"), "{published}");
     let (refused, answer) = send(
         "PATCH",
         subscription,

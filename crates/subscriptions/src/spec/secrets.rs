@@ -183,7 +183,7 @@ impl<'a> SecretReference<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         match text.split_once(':')? {
             ("env", name) => Some(Self::Environment(name)),
-            // A URL with the scheme `file` begins with slashes too, but no secret is a URL.
+            // A URL with the scheme `file` counts as a reference too. No webhook has such a URL.
             ("file", path) => Some(Self::File(path)),
             _ => None,
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use easel_keys::{Secret, SecretUrl, SigningAlgorithm};
-use serde::{Deserialize, Serialize, Serializer};
+use easel_keys::{Secret, SecretUrl, SigningAlgorithm, serialize_exposed};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
@@ -111,10 +111,10 @@ struct ClientCertificateJson {
 
 /// A secret. It can be set, and it is never shown: `…` stands in its place. An update with `…` keeps the
 /// secret.
-#[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Secret, value_type = String)]
 #[serde(transparent)]
-struct SecretText(Secret<String>);
+struct SecretText(#[serde(serialize_with = "serialize_exposed")] Secret<String>);
 
 /// Whether the JSON has the secrets.
 #[derive(Clone, Copy)]
@@ -136,12 +136,6 @@ impl SecretTexts {
             Self::Exposed => url.expose().to_owned(),
             Self::Hidden => url.without_secrets(),
         }))
-    }
-}
-
-impl Serialize for SecretText {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        self.0.expose().serialize(out)
     }
 }
 
