@@ -17,8 +17,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::request::Path;
 
-/// How long a receiver may use the published keys without a new request, in seconds. The next key is usually
-/// published long before it signs.
+/// The header `cache-control` of the published keys. The next key is usually published long before it signs.
 const JWKS_CACHE: &str = "public, max-age=300";
 
 /// The keys of the server, without their secrets.

@@ -27,7 +27,7 @@ use crate::request::{Body, OptionalBody, Path};
 /// The code of a problem with a spec.
 const INVALID: &str = "invalid_subscription";
 
-/// How often a change is tried if another change comes first.
+/// The most tries of a change, if other changes come first.
 const MAX_TRIES: usize = 8;
 
 /// A subscription with its state.
@@ -141,12 +141,10 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let spec: Spec = body.parse(INVALID)?;
-    for _ in 1..MAX_TRIES {
+    for _ in 0..MAX_TRIES {
         let current = api.subscriptions.get(&name)?;
-        match update(&api, &current, spec.clone()).await {
-            Ok(changed) => return Ok(changed),
-            Err(UpdateError::Changed) => (),
-            Err(UpdateError::Refused(error)) => return Err(error),
+        if let Some(changed) = update(&api, &current, spec.clone()).await? {
+            return Ok(changed);
         }
     }
     Err(changed_meanwhile(&name))
@@ -161,7 +159,7 @@ pub(crate) async fn change(
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     // Another change may come between the read and the write. Then the patch is applied to that version.
-    for _ in 1..MAX_TRIES {
+    for _ in 0..MAX_TRIES {
         if let Some(changed) = patch(&api, &name, &body).await? {
             return Ok(changed);
         }
@@ -186,26 +184,16 @@ async fn patch(
     let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
         .map_err(|error| ApiError::bug(&error))?;
     let spec = body.parse_patch(spec, INVALID)?;
-    match update(api, &current, spec).await {
-        Ok(changed) => Ok(Some(changed)),
-        Err(UpdateError::Changed) => Ok(None),
-        Err(UpdateError::Refused(error)) => Err(error),
-    }
+    update(api, &current, spec).await
 }
 
-/// Why a spec was not replaced.
-enum UpdateError {
-    /// Another change came first.
-    Changed,
-    Refused(ApiError),
-}
-
-/// Replaces the spec of a subscription, if `current` is still its version. Rejects a spec with another name.
+/// Replaces the spec of a subscription. Returns `None` if `current` is no longer its version. Rejects a spec
+/// with another name.
 async fn update(
     api: &Api,
     current: &Arc<Subscription>,
     spec: Spec,
-) -> Result<Json<SubscriptionJson>, UpdateError> {
+) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
     let name = &current.spec.name;
     if spec.name != *name {
         let detail = format!(
@@ -213,13 +201,12 @@ async fn update(
             name.as_str(),
             spec.name.as_str()
         );
-        let error = ApiError::invalid(INVALID, detail).with_pointer("/name");
-        return Err(UpdateError::Refused(error));
+        return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
     }
     match api.subscriptions.update_from(current, spec).await {
-        Ok(changed) => Ok(Json(details(api, &changed))),
-        Err(ChangeError::Store(StateStoreError::Changed { .. })) => Err(UpdateError::Changed),
-        Err(error) => Err(UpdateError::Refused(error.into())),
+        Ok(changed) => Ok(Some(Json(details(api, &changed)))),
+        Err(ChangeError::Store(StateStoreError::Changed { .. })) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
