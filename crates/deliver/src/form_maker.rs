@@ -45,7 +45,7 @@ impl FormMaker {
         Self { translator, masker }
     }
 
-    /// Returns the form of an event, which must have its stored bytes.
+    /// Returns the form of an event. `event` must be its stored bytes.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl FormMaker {
         };
         let dialect = match kind.format {
             // A slice would keep the event's whole block in memory until the attempt ends.
-            Format::Canvas => return Ok(Form::Canvas(Bytes::copy_from_slice(&masked))),
+            Format::Canvas => return Ok(Form::Canvas(Bytes::from(masked.into_owned()))),
             Format::Caliper => Dialect::Compatible,
             Format::CaliperStrict => Dialect::Strict,
         };

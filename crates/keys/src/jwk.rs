@@ -1,7 +1,7 @@
 //! A public key that verifies signatures, in the JSON form of RFC 7517 (JWK).
 //!
 //! RSA keys of 2048 to 8192 bits, keys on the curve P-256 and Ed25519 keys are supported. A [`Jwk`] is
-//! validated when it is built. It keeps the parsed key, so a signature costs no parsing.
+//! validated when it is built. It keeps the parsed key, so verifying a signature needs no parsing.
 //!
 //! Not here: private keys, certificates (`x5c`) and keys for encryption.
 
@@ -64,7 +64,7 @@ impl Jwk {
             line: error.line(),
             column: error.column(),
         })?;
-        jwk.is_for_signatures()?;
+        jwk.check_use()?;
         let numbers = jwk.numbers()?;
         let algorithm = numbers.algorithm();
         if let Some(name) = jwk.alg.filter(|name| name != algorithm.as_str()) {
@@ -245,7 +245,7 @@ struct JwkJson {
 
 impl JwkJson {
     /// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
-    fn is_for_signatures(&self) -> Result<(), JwkError> {
+    fn check_use(&self) -> Result<(), JwkError> {
         let usage = self.usage.as_ref().is_none_or(|usage| usage == "sig");
         let verify = |operations: &Vec<String>| operations.iter().any(|name| name == "verify");
         if usage && self.key_ops.as_ref().is_none_or(verify) {

@@ -23,11 +23,11 @@ pub struct JwkSet {
 
 /// A key of a parsed set that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IgnoredJwk {
+pub(crate) struct IgnoredJwk {
     /// The id of the key, if it could be read.
-    pub kid: Option<String>,
+    pub(crate) kid: Option<String>,
     /// Why the key cannot be used.
-    pub reason: JwkError,
+    pub(crate) reason: JwkError,
 }
 
 impl JwkSet {
@@ -93,7 +93,7 @@ impl JwkSet {
     }
 
     /// Returns the keys of the parsed text that cannot be used.
-    pub fn ignored(&self) -> &[IgnoredJwk] {
+    pub(crate) fn ignored(&self) -> &[IgnoredJwk] {
         &self.ignored
     }
 

@@ -49,7 +49,7 @@ pub fn event_claims(event: &[u8], issuer: &str, issued_at: i64, jti: &str) -> Op
     let end = event.iter().rposition(|byte| *byte == b'}');
     let (members, tail) = event.split_at(end.unwrap_or(event.len()));
     let last = members.iter().rfind(|byte| !byte.is_ascii_whitespace());
-    // Only in an empty object does a brace open right before the final one.
+    // Only an empty object has its opening brace right before its closing brace.
     let comma = if last == Some(&b'{') { "" } else { "," };
     let (issuer, jti) = (Value::from(issuer), Value::from(jti));
     let added = format!(r#"{comma}"iss":{issuer},"iat":{issued_at},"jti":{jti}"#);
@@ -64,7 +64,7 @@ fn without_registered(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !members.iter().any(|(name, _)| is_registered(name)) {
         return Some(Cow::Borrowed(event));
     }
-    // A member's text begins behind the text before it. Its name keeps its spelling.
+    // The text of a member starts where the previous member ends. It is copied with its escapes.
     let (mut remaining, mut from) = (Vec::new(), event.iter().position(|byte| *byte == b'{')? + 1);
     for (name, value) in members {
         let end = value.get().as_ptr().addr() + value.get().len() - event.as_ptr().addr();

@@ -76,11 +76,12 @@ pub struct MasterKeySource {
 }
 
 impl MasterKeySource {
-    /// Returns the first master key of a data folder, and whether this call wrote it to the file.
+    /// Returns the first master key of a data folder: the key of the settings, the key in the file, or a new
+    /// key, which it writes to the file. Also returns whether this call wrote the file.
     ///
     /// # Errors
     ///
-    /// Fails if there is no key and the file cannot be written.
+    /// Fails if the file cannot be read, or if there is no key and the file cannot be written.
     pub fn first(&self) -> Result<(MasterKey, bool), KeyStoreError> {
         if let Some(key) = &self.key {
             return Ok((key.clone(), false));
@@ -174,8 +175,8 @@ pub enum KeyStoreError {
     NotInFile,
     /// The master key was replaced, but secrets could not be sealed again.
     #[error(
-        "seal all secrets again: {what}; the master key is {id} now, and the server tries again every \
-         minute"
+        "seal all secrets again: {what}; the master key is {id} now, and the server tries again at its \
+         start and every minute"
     )]
     Reseal {
         /// The id of the new master key.
@@ -187,13 +188,6 @@ pub enum KeyStoreError {
     #[cfg(feature = "signing")]
     #[error(transparent)]
     Generate(crate::private_key::PrivateKeyError),
-    /// An algorithm has no signing key.
-    #[cfg(feature = "signing")]
-    #[error("rotate the signing key of {algorithm}: it does not exist")]
-    NoSigningKey {
-        /// The algorithm.
-        algorithm: crate::SigningAlgorithm,
-    },
     /// The row of a signing key has an invalid value.
     #[error("read the signing key {kid}: {what}")]
     SigningKey {
@@ -228,7 +222,8 @@ impl KeyStore {
         };
         match store.sealed_by()? {
             None => {
-                let master = store.first_master_key()?;
+                let (master, is_created) = store.source.first()?;
+                store.created_file = is_created;
                 let data_key = sealer::random_data_key()?;
                 store.save_data_keys(&master, &BTreeMap::from([(1, data_key)]), now)?;
             }
@@ -270,7 +265,7 @@ impl KeyStore {
         Arc::clone(&self.sealer)
     }
 
-    /// Returns the file of the master key if this call of [`open`](Self::open) created it.
+    /// Returns the file of the master key if [`open`](Self::open) created it.
     pub fn created_file(&self) -> Option<&Path> {
         self.created_file.then(|| self.source.file.path())
     }
@@ -327,14 +322,6 @@ impl KeyStore {
         let sql = "SELECT key_id FROM master";
         let id = self.file().query_row(sql, [], |row| row.get(0));
         Ok(id.optional()?)
-    }
-
-    /// Returns the first master key of a data folder: the key of the settings, the key in the file, or a new
-    /// key, which it writes to the file.
-    fn first_master_key(&mut self) -> Result<MasterKey, KeyStoreError> {
-        let (key, is_created) = self.source.first()?;
-        self.created_file = is_created;
-        Ok(key)
     }
 
     /// Returns the master key with this id.

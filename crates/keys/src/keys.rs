@@ -76,25 +76,35 @@ impl Keys {
     /// Generates the signing keys of an algorithm if the algorithm has no keys.
     pub fn ensure(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<(), KeyStoreError> {
         let _turn = self.lock_changes();
-        if self.signing.current(algorithm).is_some() {
-            return Ok(());
+        self.existing_or_new(algorithm, now).map(drop)
+    }
+
+    /// Returns the signing keys of an algorithm. Generates them if the algorithm has no keys. The caller holds
+    /// the lock of changes.
+    fn existing_or_new(
+        &self,
+        algorithm: SigningAlgorithm,
+        now: Timestamp,
+    ) -> Result<SigningKeySet, KeyStoreError> {
+        if let Some(set) = self.signing.sets().remove(&algorithm) {
+            return Ok(set);
         }
         let latest = self.store.latest_kid()?;
         let set = SigningKeySet::generate(algorithm, now, latest.as_deref());
-        self.save(algorithm, set.map_err(KeyStoreError::Generate)?)
+        let set = set.map_err(KeyStoreError::Generate)?;
+        self.save(algorithm, set.clone())?;
+        Ok(set)
     }
 
-    /// Makes the next key of an algorithm the current one. Returns the keys after the rotation.
+    /// Makes the next key of an algorithm the current one. Generates the keys first if the algorithm has none.
+    /// Returns the keys after the rotation.
     pub fn rotate(
         &self,
         algorithm: SigningAlgorithm,
         now: Timestamp,
     ) -> Result<SigningKeySet, KeyStoreError> {
-        self.ensure(algorithm, now)?;
         let _turn = self.lock_changes();
-        let Some(set) = self.signing.sets().remove(&algorithm) else {
-            return Err(KeyStoreError::NoSigningKey { algorithm });
-        };
+        let set = self.existing_or_new(algorithm, now)?;
         let latest = self.store.latest_kid()?;
         let rotated = set.rotated(now, latest.as_deref());
         let rotated = rotated.map_err(KeyStoreError::Generate)?;
@@ -127,7 +137,7 @@ impl Keys {
     /// # Errors
     ///
     /// Fails as [`KeyStore::rotate_master_key`] does. If secrets cannot be sealed again, the old data key
-    /// stays, and the next start continues.
+    /// stays until [`complete_rotation`](Self::complete_rotation) succeeds.
     pub fn rotate_master_key(&self, now: Timestamp) -> Result<String, KeyStoreError> {
         let _turn = self.lock_changes();
         let id = self.store.rotate_master_key(now)?;

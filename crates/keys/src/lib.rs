@@ -55,7 +55,7 @@ pub use algorithm::{SigningAlgorithm, UnknownAlgorithm};
 #[cfg(feature = "signing")]
 pub use jwk::{Jwk, JwkError};
 #[cfg(feature = "signing")]
-pub use jwk_set::{IgnoredJwk, JwkSet, JwkSetError};
+pub use jwk_set::{JwkSet, JwkSetError};
 #[cfg(feature = "signing")]
 pub use jwt::{event_claims, sign_jwt};
 #[cfg(feature = "signing")]

@@ -1,7 +1,6 @@
 //! The key that protects all other keys of a data folder.
 
 use std::fmt;
-use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -63,12 +62,8 @@ impl MasterKey {
     /// Returns the public id of the key: 16 hexadecimal digits of a hash. The key cannot be computed from
     /// its id.
     pub fn id(&self) -> String {
-        let hash = blake3::derive_key(ID_CONTEXT, self.0.expose());
-        hash.iter().take(8).fold(String::new(), |mut id, byte| {
-            #[expect(clippy::expect_used, reason = "writing to a String does not fail")]
-            write!(id, "{byte:02x}").expect("a String is writable");
-            id
-        })
+        let hash = blake3::Hash::from(blake3::derive_key(ID_CONTEXT, self.0.expose()));
+        hash.to_hex().chars().take(16).collect()
     }
 
     #[cfg(feature = "store")]

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[cfg(feature = "store")]
 use chacha20poly1305::Key;
@@ -45,11 +45,8 @@ pub struct Sealer {
     data_keys: RwLock<DataKeys>,
 }
 
-#[derive(Default)]
-struct DataKeys {
-    /// The keys by id. The key with the greatest id is the current one.
-    by_id: BTreeMap<u32, XChaCha20Poly1305>,
-}
+/// Data keys by id. The key with the greatest id is the current one.
+type DataKeys = BTreeMap<u32, XChaCha20Poly1305>;
 
 /// Why a secret could not be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -99,11 +96,8 @@ impl Sealer {
     ///
     /// Fails if there is no data key, or if the operating system returns no random bytes.
     pub fn seal(&self, place: SealedPlace<'_>, secret: &[u8]) -> Result<Vec<u8>, SealError> {
-        let keys = self
-            .data_keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (id, key) = keys.by_id.last_key_value().ok_or(SealError::NoKey)?;
+        let keys = self.read();
+        let (id, key) = keys.last_key_value().ok_or(SealError::NoKey)?;
         seal_with(key, *id, place, secret)
     }
 
@@ -118,11 +112,8 @@ impl Sealer {
         sealed: &[u8],
     ) -> Result<Secret<Vec<u8>>, SealError> {
         let id = key_id(sealed).ok_or(SealError::Format)?;
-        let keys = self
-            .data_keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let key = keys.by_id.get(&id).ok_or(SealError::UnknownKey { id })?;
+        let keys = self.read();
+        let key = keys.get(&id).ok_or(SealError::UnknownKey { id })?;
         open_with(key, place, sealed)
     }
 
@@ -133,11 +124,8 @@ impl Sealer {
 
     /// Returns true if the current data key sealed these bytes.
     pub fn is_current(&self, sealed: &[u8]) -> bool {
-        let keys = self
-            .data_keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let current = keys.by_id.last_key_value().map(|(id, _key)| *id);
+        let keys = self.read();
+        let current = keys.last_key_value().map(|(id, _key)| *id);
         current.is_some() && key_id(sealed) == current
     }
 
@@ -145,34 +133,38 @@ impl Sealer {
     pub(crate) fn add(&self, id: u32, data_key: &Secret<Vec<u8>>) -> Result<(), SealError> {
         let key = XChaCha20Poly1305::new_from_slice(data_key.expose());
         let key = key.map_err(|_other_length| SealError::Format)?;
-        let mut keys = self
-            .data_keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        keys.by_id.insert(id, key);
+        let mut keys = self.write();
+        keys.insert(id, key);
         Ok(())
     }
 
     /// Removes all data keys except the current one.
     #[cfg(feature = "store")]
     pub(crate) fn forget_older(&self) {
-        let mut keys = self
-            .data_keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        while keys.by_id.len() > 1 {
-            keys.by_id.pop_first();
+        let mut keys = self.write();
+        while keys.len() > 1 {
+            keys.pop_first();
         }
+    }
+
+    // A panic under this lock leaves all data keys valid, so a poisoned lock is ignored.
+    fn read(&self) -> RwLockReadGuard<'_, DataKeys> {
+        self.data_keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, DataKeys> {
+        self.data_keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys = self
-            .data_keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let ids: Vec<_> = keys.by_id.keys().collect();
+        let keys = self.read();
+        let ids: Vec<_> = keys.keys().collect();
         f.debug_struct("Sealer").field("data_keys", &ids).finish()
     }
 }

@@ -6,7 +6,7 @@
 //! | `whsk_` and base64 | the Ed25519 seed of 32 bytes, with or without the public key of 32 bytes after it | `v1a,` and base64 of an Ed25519 signature |
 //! | `whpk_` and base64 | the Ed25519 public key, for the receiver | |
 //!
-//! What is signed is `{id}.{timestamp}.{body}`. Source: `spec/standard-webhooks.md` in the repository
+//! The signed text is `{id}.{timestamp}.{body}`. Source: `spec/standard-webhooks.md` in the repository
 //! `standard-webhooks/standard-webhooks`.
 
 use std::fmt;

@@ -202,7 +202,7 @@ fn the_error_names_an_unusable_key_file() {
 }
 
 #[test]
-fn no_key_is_in_the_file_of_keys() {
+fn the_master_key_is_not_in_the_file_of_keys() {
     let folder = Folder::new();
     let store = folder.open().unwrap();
     store.rotate_master_key(Timestamp::UNIX_EPOCH).unwrap();
