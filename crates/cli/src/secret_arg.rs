@@ -3,17 +3,12 @@
 //! Other users of the machine can see the arguments of a command. So an argument can name the place of a
 //! secret instead: `env:NAME` is an environment variable, `file:PATH` is a file, and `-` is stdin.
 
-use std::io::Read;
-
 use anyhow::anyhow;
 use easel_keys::Secret;
 use easel_server::SecretReference;
 
 use crate::exit_code::{Code, Failure, OrExit};
-use crate::settings::read_secret;
-
-/// The largest secret from stdin.
-const MAX_BYTES: u64 = 64 << 10;
+use crate::settings::{read_secret, read_text};
 
 /// An argument with a secret, or with the place of one.
 #[derive(Clone, Debug)]
@@ -86,13 +81,9 @@ impl SecretReader {
             let error = anyhow!("{flag}: a secret cannot come from stdin, which has {content}");
             return Err(Failure::new(Code::Usage, error));
         }
-        let mut text = String::new();
-        let read = std::io::stdin()
-            .lock()
-            .take(MAX_BYTES)
-            .read_to_string(&mut text);
-        let text = Secret::new(text);
-        read.map_err(|error| anyhow!("{flag}: failed to read stdin: {error}"))
+        let text = read_text(std::io::stdin().lock(), "stdin");
+        let text = text
+            .map_err(|fault| anyhow!("{flag}: {fault}"))
             .or_exit(Code::BadInput)?;
         Ok(Secret::new(text.expose().trim_end().to_owned()))
     }

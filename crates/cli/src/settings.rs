@@ -35,7 +35,7 @@ pub(crate) use error::{SettingsError, SettingsFaults, nearest};
 pub(crate) use excerpt::excerpt;
 pub(crate) use origin::SettingOrigin;
 use secret_source::resolve_secrets;
-pub(crate) use secret_source::{read_secret, read_text_file};
+pub(crate) use secret_source::{read_secret, read_text, read_text_file};
 use setting::Setting;
 
 /// The settings file that is read if `--config` is not given and this file exists.

@@ -47,20 +47,22 @@ pub(super) fn resolve_secrets(spec: &mut Spec) -> Result<(), Vec<String>> {
 
 /// Reads a small file with a secret or a certificate.
 pub(crate) fn read_text_file(path: &Path) -> Result<Secret<String>, String> {
-    let unreadable = |error| format!("failed to read the file {}: {error}", path.display());
-    // Long enough for a whole file, so that no part of a secret stays in a smaller buffer.
+    let source = format!("the file {}", path.display());
+    let file = File::open(path).map_err(|error| format!("failed to read {source}: {error}"))?;
+    read_text(file, &source)
+}
+
+/// Reads a small text with a secret or a certificate. The error names the source.
+pub(crate) fn read_text(reader: impl Read, source: &str) -> Result<Secret<String>, String> {
+    // Long enough for a whole text, so that no part of a secret stays in a smaller buffer.
     let mut bytes = Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or_default());
-    let file = File::open(path).map_err(unreadable)?;
-    let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    let bytes_read = read.map_err(unreadable)?;
+    let read = reader.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    let bytes_read = read.map_err(|error| format!("failed to read {source}: {error}"))?;
     if u64::try_from(bytes_read).unwrap_or(u64::MAX) > MAX_BYTES {
         let max = MAX_BYTES >> 10;
-        return Err(format!(
-            "the file {} is larger than {max} KiB",
-            path.display()
-        ));
+        return Err(format!("{source} is larger than {max} KiB"));
     }
     let text = String::from_utf8(bytes);
     text.map(Secret::new)
-        .map_err(|_not_utf8| format!("the file {} is not UTF-8 text", path.display()))
+        .map_err(|_not_utf8| format!("{source} is not UTF-8 text"))
 }

@@ -1,14 +1,13 @@
 //! Tests of `easel catalog` and `easel check`, without a server.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use easel_testkit::report_missing;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::easel::{Ran, check, command, easel};
+use crate::easel::{Ran, check, command, easel, run_with_stdin};
 
 const SCRIPT: &str = "tests/clients/schemas.py";
 
@@ -326,16 +325,8 @@ fn own_event_types_are_loaded_from_the_folder_in_the_settings() {
 /// Runs `easel check` with `text` as stdin.
 fn check_stdin(args: &[&str], text: impl AsRef<[u8]>) -> Ran {
     let folder = tempdir().unwrap();
-    let mut child = command(folder.path(), &[&["check"], args].concat())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_ref()).unwrap();
-    drop(stdin);
-    Ran::new(&child.wait_with_output().unwrap())
+    let mut command = command(folder.path(), &[&["check"], args].concat());
+    run_with_stdin(&mut command, text)
 }
 
 const EVENTS: &str = r#"{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}}

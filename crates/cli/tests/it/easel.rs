@@ -1,8 +1,9 @@
 //! Runs the command in a folder, without the settings of the user who runs the tests.
 
 use std::fmt;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Returns the command with `args`, in `folder`, with an empty environment.
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
@@ -14,6 +15,23 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
 /// Runs the command until it ends.
 pub(crate) fn easel(folder: &Path, args: &[&str]) -> Ran {
     Ran::new(&command(folder, args).output().unwrap())
+}
+
+/// Runs a command with `input` as its stdin until it ends.
+pub(crate) fn run_with_stdin(command: &mut Command, input: impl AsRef<[u8]>) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    if let Err(error) = stdin.write_all(input.as_ref()) {
+        // A command that does not read stdin can end first.
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+    drop(stdin);
+    Ran::new(&child.wait_with_output().unwrap())
 }
 
 /// A command that has ended.

@@ -7,12 +7,11 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
 
 use easel_keys::WebhookSecret;
 use tempfile::tempdir;
 
-use crate::easel::{Ran, command, easel};
+use crate::easel::{Ran, command, easel, run_with_stdin};
 use crate::help::subcommands;
 use crate::running::Running;
 
@@ -135,20 +134,10 @@ fn args_of<'a>(path: &'a str, rest: &'a str) -> Vec<&'a str> {
 }
 
 fn run(folder: &Path, args: &[&str]) -> Ran {
-    let mut child = command(folder, args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
     // stdin is empty, except for `listen`, which ends only on request.
-    let mut stdin = child.stdin.take().unwrap();
-    if args.first() == Some(&"listen") {
-        // The process may have ended already.
-        drop(stdin.write_all(b"q\n"));
-    }
-    drop(stdin);
-    Ran::new(&child.wait_with_output().unwrap())
+    let is_listen = args.first() == Some(&"listen");
+    let input = if is_listen { "q\n" } else { "" };
+    run_with_stdin(&mut command(folder, args), input)
 }
 
 #[track_caller]

@@ -3,13 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::tempdir;
 
-use crate::easel::{Ran, check, command, easel};
+use crate::easel::{Ran, check, command, easel, run_with_stdin};
 
 const EVENT: &str =
     r#"{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}}"#;
@@ -30,16 +29,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 fn from_stdin(folder: &Path, args: &[&str], input: &[u8]) -> Ran {
-    let mut child = command(folder, args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input).unwrap();
-    drop(stdin);
-    Ran::new(&child.wait_with_output().unwrap())
+    run_with_stdin(&mut command(folder, args), input)
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! Tests of `easel subscriptions`.
 
 use std::fs;
-use std::io::Write;
-use std::process::Stdio;
 
 use easel_testkit::Receiver;
 use http::StatusCode;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::easel::{Ran, check, command};
+use crate::easel::{Ran, check, command, run_with_stdin};
 use crate::running::Running;
 
 /// A secret of Standard Webhooks.
@@ -353,7 +351,7 @@ fn a_new_secret_is_printed_once() {
 fn one_secret_can_come_from_stdin() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let add = |name: &str, more: &[&str]| {
+    let add = |name: &str, secret: &str, more: &[&str]| {
         let args = [
             "subscriptions",
             "add",
@@ -365,23 +363,20 @@ fn one_secret_can_come_from_stdin() {
         ];
         let mut command = command(folder.path(), &[&args[..], more].concat());
         command.arg("--data").arg(running.data());
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"s3cret\n").unwrap();
-        drop(stdin);
-        Ran::new(&child.wait_with_output().unwrap())
+        run_with_stdin(&mut command, secret)
     };
-    assert_eq!(add("one", &[]).stderr, "one is active\n");
-    check!(add("two", &["--header", "x-key: -"]), @r"
+    assert_eq!(add("one", "s3cret\n", &[]).stderr, "one is active\n");
+    check!(add("two", "s3cret\n", &["--header", "x-key: -"]), @r"
         exit 64
         --- stdout
         --- stderr
         error: --header: a secret cannot come from stdin, which has another secret
+        ");
+    check!(add("three", &"s".repeat((64 << 10) + 1), &[]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: --bearer: stdin is larger than 64 KiB
         ");
 }
 
@@ -420,18 +415,8 @@ fn an_editor_shows_no_secret_and_keeps_the_secrets() {
 fn easel_with_url(running: &Running, args: &[&str], url: &str) -> Ran {
     let mut command = command(running.data().parent().unwrap(), args);
     command.arg("--data").arg(running.data());
-    let mut child = command
-        .env("WEBHOOK_URL", url)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A command that reads no stdin can end first.
-    drop(writeln!(stdin, "{url}"));
-    drop(stdin);
-    Ran::new(&child.wait_with_output().unwrap())
+    command.env("WEBHOOK_URL", url);
+    run_with_stdin(&mut command, format!("{url}\n"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,7 @@
 //! Tests of `easel verify`.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
 use easel_keys::{PrivateKey, Secret, SigningAlgorithm, WebhookSecret, sign_jwt};
 use easel_testkit::{Received, Receiver, event};
@@ -12,22 +10,13 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::caller::Caller;
-use crate::easel::{Ran, check, command, easel};
+use crate::easel::{Ran, check, command, easel, run_with_stdin};
 use crate::running::Running;
 
 /// Runs `easel verify` with this input on stdin.
 fn verify(folder: &Path, args: &[&str], input: &[u8]) -> Ran {
-    let mut child = command(folder, &[&["verify"], args].concat())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // The command may have ended already.
-    drop(stdin.write_all(input));
-    drop(stdin);
-    Ran::new(&child.wait_with_output().unwrap())
+    let mut command = command(folder, &[&["verify"], args].concat());
+    run_with_stdin(&mut command, input)
 }
 
 /// Returns a request as a whole HTTP message.
