@@ -155,7 +155,7 @@ pub(crate) struct BenchSubscription {
 
 impl BenchSubscription {
     /// Creates a subscription for all events in the log. `extra` has additional members of its
-    /// spec, and `signing` of its webhook.
+    /// spec. Its member `signing` becomes a member of the webhook.
     pub(crate) async fn start(
         server: &ServerProcess,
         load: Arc<EventLoad>,

@@ -49,8 +49,8 @@ again with `easel subscriptions edit`, then resume them. Receivers of signed
 events must fetch the new public keys.
 
 The command refuses to run while the master key opens the data folder. It keeps
-copies of the old files in the folder: with the lost key they are readable. Remove
-them when you do not need them any more.";
+copies of the old files in the folder. Whoever has the lost key can read these
+copies. Remove them when you do not need them any more.";
 
 /// Show and rotate the keys of the server
 #[derive(Debug, clap::Args)]

@@ -18,7 +18,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::error::{SettingsError, nearest};
 use super::excerpt::with_excerpt;
 use super::origin::{FilePosition, SettingOrigin};
-use super::shape::{CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueShape, kind_of};
+use super::shape::{
+    CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueCheck, ValueShape, kind_of,
+};
 use super::{Layer, SettingValue, setting, text_list};
 
 /// The key for `auth` in a file that has `auth` as a table, with `auth.first_token` beside it.
@@ -235,9 +237,6 @@ impl SettingsFile<'_> {
         faults: &mut Vec<SettingsError>,
     ) {
         let place = self.place(value.span().start);
-        let mut fault = |place: FilePosition, fault: String| {
-            faults.push(SettingsError::Malformed { place, fault });
-        };
         let result = match (&field.shape, value.get_ref()) {
             (
                 ValueShape::Text(check)
@@ -261,43 +260,18 @@ impl SettingsFile<'_> {
                 ValueShape::Texts(check) | ValueShape::TextOrTexts { item: check, .. },
                 DeValue::Array(items),
             ) => {
-                for item in items {
-                    let place = self.place(item.span().start);
-                    match item.get_ref() {
-                        DeValue::String(text) => {
-                            if let Err(error) = check(text) {
-                                let error = with_excerpt(&error, text);
-                                fault(place, format!("`{key}`: {error}"));
-                            }
-                        }
-                        other => fault(
-                            place,
-                            format!(
-                                "`{key}` must be a list of strings, not of {}",
-                                kind_of(other)
-                            ),
-                        ),
-                    }
-                }
+                let requirement = "a list of strings, not of";
+                let items = items.iter();
+                faults.extend(
+                    items.filter_map(|item| self.text_fault(key, requirement, *check, item)),
+                );
                 return;
             }
             (ValueShape::TextTable(check), DeValue::Table(table)) => {
-                for (name, value) in table {
+                faults.extend(table.iter().filter_map(|(name, value)| {
                     let key = format!("{key}.{}", name.get_ref());
-                    let place = self.place(value.span().start);
-                    match value.get_ref() {
-                        DeValue::String(text) => {
-                            if let Err(error) = check(text) {
-                                let error = with_excerpt(&error, text);
-                                fault(place, format!("`{key}`: {error}"));
-                            }
-                        }
-                        other => fault(
-                            place,
-                            format!("`{key}` must be a string, not {}", kind_of(other)),
-                        ),
-                    }
-                }
+                    self.text_fault(&key, "a string, not", *check, value)
+                }));
                 return;
             }
             (ValueShape::OneOf(fields), DeValue::Table(table)) if table.len() != 1 => {
@@ -320,9 +294,29 @@ impl SettingsFile<'_> {
                 kind_of(other)
             )),
         };
-        if let Err(error) = result {
-            fault(place, error);
+        if let Err(fault) = result {
+            faults.push(SettingsError::Malformed { place, fault });
         }
+    }
+
+    /// Returns the fault of one value in a list or a table of strings. If the value is not a string, the message
+    /// has `requirement`, then the kind of the value.
+    fn text_fault(
+        &self,
+        key: &str,
+        requirement: &str,
+        check: ValueCheck,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<SettingsError> {
+        let fault = match value.get_ref() {
+            DeValue::String(text) => {
+                let error = check(text).err()?;
+                format!("`{key}`: {}", with_excerpt(&error, text))
+            }
+            other => format!("`{key}` must be {requirement} {}", kind_of(other)),
+        };
+        let place = self.place(value.span().start);
+        Some(SettingsError::Malformed { place, fault })
     }
 
     fn place(&self, byte: usize) -> FilePosition {

@@ -10,7 +10,7 @@ use easel_server::{EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Sta
 use toml::de::DeValue;
 
 /// Checks a value. The error describes what is wrong.
-type ValueCheck = fn(&str) -> Result<(), String>;
+pub(super) type ValueCheck = fn(&str) -> Result<(), String>;
 
 /// One key of a table.
 #[derive(Debug)]

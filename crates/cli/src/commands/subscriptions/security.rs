@@ -142,10 +142,10 @@ impl SecurityArgs {
         let flag = "--basic";
         let (user, password) = if basic.is_reference() {
             let both = reader.read(flag, basic)?;
-            let (user, password) = in_two(both.expose(), "--basic must be USER:PASSWORD")?;
+            let (user, password) = split_at_colon(both.expose(), "--basic must be USER:PASSWORD")?;
             (user.to_owned(), Secret::new(password.to_owned()))
         } else {
-            let (user, password) = in_two(basic.expose(), "--basic must be USER:PASSWORD")?;
+            let (user, password) = split_at_colon(basic.expose(), "--basic must be USER:PASSWORD")?;
             (user.to_owned(), reader.read_text(flag, password)?)
         };
         let json = json!({ "basic": { "user": user, "password": password.expose() } });
@@ -155,7 +155,7 @@ impl SecurityArgs {
     fn headers(&self, reader: &mut SecretReader) -> Result<Value, Failure> {
         let mut headers = Map::new();
         for header in &self.headers {
-            let (name, value) = in_two(header.expose(), "--header must be `name: value`")?;
+            let (name, value) = split_at_colon(header.expose(), "--header must be `name: value`")?;
             let value = reader.read_text("--header", value.trim())?;
             let name = name.trim().to_ascii_lowercase();
             headers.insert(name, value.expose().as_str().into());
@@ -165,7 +165,10 @@ impl SecurityArgs {
 }
 
 /// Splits a text at its first colon. The error does not contain the text, which has a secret.
-fn in_two<'a>(text: &'a str, requirement: &'static str) -> Result<(&'a str, &'a str), Failure> {
+fn split_at_colon<'a>(
+    text: &'a str,
+    requirement: &'static str,
+) -> Result<(&'a str, &'a str), Failure> {
     let parts = text.split_once(':');
     let parts = parts.filter(|(first, _)| !first.trim().is_empty());
     parts.ok_or_else(|| Failure::new(Code::Usage, anyhow!(requirement)))
