@@ -55,7 +55,9 @@ async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_over
     fs::write(folder.path().join("easel.toml"), keys).unwrap();
     let running = Running::start(&folder.path().join("data"));
     let (caller, receiver) = (Caller::new(&running), Receiver::start().await);
-    caller.subscribe("every", "", &receiver.url()).await;
+    // Some payloads have an access token in their URL. The test compares unchanged events.
+    let unmasked = r#""masking":"off","#;
+    caller.subscribe("every", unmasked, &receiver.url()).await;
 
     let Summary {
         sent,
