@@ -78,6 +78,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &["catalog", "triggers"]),
+    ("sink-sql", &["catalog", "keys", "log", "sinks"]),
     ("sinks", &["caliper", "catalog", "keys", "log"]),
     ("sqlite", &[]),
     ("subscriptions", &["catalog", "keys", "log", "sqlite"]),

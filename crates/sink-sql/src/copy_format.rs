@@ -1,0 +1,141 @@
+//! The binary format of `COPY` in PostgreSQL.
+//!
+//! A header, the rows, and a trailer. A row is the number of its values as 16 bits, and per value its length
+//! as 32 bits and its bytes. The length -1 stands for NULL. All numbers are big-endian.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::decimal::Decimal;
+use crate::sql_row::SqlRow;
+use crate::sql_table::SqlTable;
+use crate::sql_value::SqlValue;
+
+/// The signature, the flags and the length of the header extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// 1 January 2000, the epoch of PostgreSQL, in microseconds of Unix time.
+const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// The version of the binary format of `jsonb`.
+const JSONB_VERSION: u8 = 1;
+
+/// Rows of one table in the binary format.
+#[derive(Debug)]
+pub(crate) struct CopyRows {
+    bytes: BytesMut,
+    row_count: usize,
+}
+
+impl CopyRows {
+    /// Starts without rows.
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: BytesMut::from(HEADER),
+            row_count: 0,
+        }
+    }
+
+    /// Adds a row. Leaves out the columns that the database computes.
+    pub(crate) fn push(&mut self, table: &SqlTable, row: &SqlRow<'_>) {
+        let written = table.columns.iter().zip(&row.values);
+        let written = written.filter(|(column, _value)| column.is_written());
+        let count = table.written_columns().count();
+        self.bytes.put_i16(i16::try_from(count).unwrap_or(i16::MAX));
+        for (_column, value) in written {
+            put_value(&mut self.bytes, value);
+        }
+        self.row_count += 1;
+    }
+
+    /// Returns the number of rows.
+    pub(crate) const fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// Returns the bytes of all rows, with header and trailer.
+    pub(crate) fn finish(mut self) -> Bytes {
+        self.bytes.put_i16(-1);
+        self.bytes.freeze()
+    }
+}
+
+fn put_value(out: &mut BytesMut, value: &SqlValue<'_>) {
+    match value {
+        SqlValue::Null => out.put_i32(-1),
+        SqlValue::Uuid(uuid) => put_bytes(out, uuid.as_bytes()),
+        SqlValue::BigInt(integer) => put_bytes(out, &integer.to_be_bytes()),
+        SqlValue::Numeric(decimal) => put_numeric(out, decimal),
+        SqlValue::Double(number) => put_bytes(out, &number.to_be_bytes()),
+        SqlValue::Boolean(truth) => put_bytes(out, &[u8::from(*truth)]),
+        SqlValue::Timestamp(time) => {
+            put_bytes(out, &(time.as_microsecond() - EPOCH_MICROS).to_be_bytes());
+        }
+        SqlValue::Text(text) => put_bytes(out, text.as_bytes()),
+        SqlValue::Json(json) => {
+            out.put_i32(length(json.len() + 1));
+            out.put_u8(JSONB_VERSION);
+            out.put_slice(json);
+        }
+    }
+}
+
+fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
+    out.put_i32(length(bytes.len()));
+    out.put_slice(bytes);
+}
+
+/// An event is much smaller than 2 GiB.
+fn length(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+/// Writes the count of groups, the weight of the first group, the sign, the number of decimals to show, and
+/// the groups.
+fn put_numeric(out: &mut BytesMut, decimal: &Decimal) {
+    let (is_negative, groups, weight) = decimal.groups();
+    let (_whole, decimals) = decimal.digit_counts();
+    out.put_i32(length(8 + 2 * groups.len()));
+    out.put_i16(i16::try_from(groups.len()).unwrap_or(i16::MAX));
+    out.put_i16(i16::try_from(weight).unwrap_or_default());
+    out.put_u16(if is_negative { 0x4000 } else { 0 });
+    out.put_u16(u16::try_from(decimals).unwrap_or_default());
+    for group in groups {
+        out.put_i16(group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(value: &SqlValue<'_>) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        put_value(&mut out, value);
+        out.to_vec()
+    }
+
+    #[test]
+    fn values_have_their_length_before_them() {
+        assert_eq!(encoded(&SqlValue::Null), [0xff; 4]);
+        assert_eq!(encoded(&SqlValue::Boolean(true)), [0, 0, 0, 1, 1]);
+        assert_eq!(
+            encoded(&SqlValue::Text("é".into())),
+            [0, 0, 0, 2, 0xc3, 0xa9]
+        );
+        let json = SqlValue::Json(b"{}".as_slice().into());
+        assert_eq!(encoded(&json), [0, 0, 0, 3, 1, b'{', b'}']);
+        let time = SqlValue::Timestamp("2000-01-01T00:00:00.000001Z".parse().unwrap());
+        assert_eq!(encoded(&time), [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_decimal_has_groups_of_four_digits() {
+        let decimal = Decimal::parse(b"-12345.5").unwrap();
+        assert_eq!(
+            encoded(&SqlValue::Numeric(decimal)),
+            [
+                0, 0, 0, 14, 0, 3, 0, 1, 0x40, 0, 0, 1, 0, 1, 0x09, 0x29, 0x13, 0x88
+            ]
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! PostgreSQL: connections, and everything that runs in one.
+
+mod connection;
+mod cursor;
+mod failure;
+mod prepared_table;
+mod promotion;
+mod rows;
+mod schema;
+mod tls;
+
+pub use connection::{DatabaseUrlError, PgConnection, PgOptions};
+pub use cursor::{CursorKey, StoredCursor};
+pub use failure::SqlFailure;
+pub(crate) use prepared_table::PreparedTable;
+pub use promotion::Promotion;
+pub use schema::{PreparedSchema, TableViews};

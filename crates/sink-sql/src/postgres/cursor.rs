@@ -1,0 +1,151 @@
+//! The cursor in the database: how far a lane has filled the tables.
+
+use tokio_postgres::error::SqlState;
+
+use super::connection::PgConnection;
+use super::failure::SqlFailure;
+use crate::dialect::{PostgresDialect, Relation, SqlDialect};
+use crate::sql_name::{CURSORS_TABLE, MIGRATIONS_TABLE};
+
+/// Which lane a cursor belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CursorKey {
+    /// The identity of the data folder.
+    pub folder: String,
+    /// The subscription.
+    pub subscription: String,
+    /// The number of the replay; 0 for the live lane.
+    pub replay: u32,
+}
+
+/// A cursor as the database has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredCursor {
+    /// The first offset that the tables do not have.
+    pub next_offset: u64,
+    /// The epoch of the writer that moved the cursor last.
+    pub epoch: u64,
+    /// The number of the latest change of the schema.
+    pub migration_number: i64,
+}
+
+impl StoredCursor {
+    /// Returns an error if a newer owner has moved the cursor.
+    pub(crate) fn check_epoch(self, epoch: u64) -> Result<(), SqlFailure> {
+        if self.epoch > epoch {
+            return Err(SqlFailure::Superseded {
+                reason: format!(
+                    "another server has written there with the epoch {}, which is newer than {epoch}",
+                    self.epoch
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl CursorKey {
+    /// Returns the number of the replay as the database stores it.
+    fn replay_number(&self) -> i64 {
+        i64::from(self.replay)
+    }
+}
+
+impl PgConnection {
+    /// Locks the cursor until the end of the transaction, and returns it. `None` if there is none, or if the
+    /// schema does not exist. Waits for a transaction that may still move the cursor.
+    pub async fn lock_cursor(
+        &self,
+        schema: &str,
+        key: &CursorKey,
+    ) -> Result<Option<StoredCursor>, SqlFailure> {
+        let own = |name| PostgresDialect.relation(Relation { schema, name });
+        let sql = format!(
+            "select next_offset, epoch, (select coalesce(max(id), 0) from {}) from {} \
+             where folder = $1 and subscription = $2 and replay = $3 for update",
+            own(MIGRATIONS_TABLE),
+            own(CURSORS_TABLE),
+        );
+        let replay = key.replay_number();
+        let rows = self
+            .client
+            .query(&sql, &[&key.folder, &key.subscription, &replay])
+            .await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let number = |index: usize| -> Result<i64, SqlFailure> { Ok(row.try_get(index)?) };
+        Ok(Some(StoredCursor {
+            next_offset: u64::try_from(number(0)?).unwrap_or_default(),
+            epoch: u64::try_from(number(1)?).unwrap_or_default(),
+            migration_number: number(2)?,
+        }))
+    }
+
+    /// Creates the cursor if it is missing, so that it can be locked.
+    pub(crate) async fn create_cursor(
+        &self,
+        schema: &str,
+        key: &CursorKey,
+        epoch: u64,
+    ) -> Result<(), SqlFailure> {
+        let sql = format!(
+            "insert into {} (folder, subscription, replay, next_offset, epoch) \
+             values ($1, $2, $3, 0, $4) on conflict do nothing",
+            PostgresDialect.relation(Relation {
+                schema,
+                name: CURSORS_TABLE,
+            }),
+        );
+        let (replay, epoch) = (key.replay_number(), signed(epoch));
+        self.client
+            .execute(&sql, &[&key.folder, &key.subscription, &replay, &epoch])
+            .await?;
+        Ok(())
+    }
+
+    /// Moves the cursor. The caller must have locked it.
+    pub(crate) async fn move_cursor(
+        &self,
+        schema: &str,
+        key: &CursorKey,
+        next_offset: u64,
+        epoch: u64,
+    ) -> Result<(), SqlFailure> {
+        let sql = format!(
+            "update {} set next_offset = $4, epoch = $5 \
+             where folder = $1 and subscription = $2 and replay = $3",
+            PostgresDialect.relation(Relation {
+                schema,
+                name: CURSORS_TABLE,
+            }),
+        );
+        let replay = key.replay_number();
+        let (next_offset, epoch) = (signed(next_offset), signed(epoch));
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [
+            &key.folder,
+            &key.subscription,
+            &replay,
+            &next_offset,
+            &epoch,
+        ];
+        self.client.execute(&sql, &parameters).await?;
+        Ok(())
+    }
+}
+
+/// Offsets and epochs never reach 2⁶³.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// True if the schema or the table does not exist.
+fn is_missing(error: &tokio_postgres::Error) -> bool {
+    let missing = [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME];
+    error.code().is_some_and(|code| missing.contains(code))
+}

@@ -1,0 +1,155 @@
+//! The names of tables and columns.
+//!
+//! A database cuts names that are too long, so two of them could become one name. Here a name that is
+//! too long, or that would have another meaning, gets a suffix: a part of its BLAKE3 digest. The same
+//! name always becomes the same text.
+
+use std::collections::HashSet;
+
+/// The longest name of a table or a column, in bytes.
+const MAX_BYTES: usize = 63;
+
+/// The prefix of tables of Easel itself.
+const OWN_PREFIX: &str = "easel_";
+
+/// The table with one row per lane: the next offset that the tables do not have.
+pub(crate) const CURSORS_TABLE: &str = "easel_cursors";
+
+/// The table with one row per change of the schema.
+pub(crate) const MIGRATIONS_TABLE: &str = "easel_migrations";
+
+/// The suffix of views with the newest row per key.
+pub(crate) const LATEST_SUFFIX: &str = "_latest";
+
+/// The names of views and of the table of the wide layout. No event type gets a table of this name.
+const RESERVED: [&str; 4] = [
+    WIDE_TABLE,
+    "enrollments_now",
+    "grades_now",
+    "activity_by_day",
+];
+
+/// The table of the wide layout.
+pub(crate) const WIDE_TABLE: &str = "events";
+
+/// Returns the name of the table of an event type.
+///
+/// It is the name of the event type. A name with other characters than `a-z`, `0-9` and `_`, a name
+/// that is too long, and a name that Easel uses itself get a suffix.
+pub fn table_name(event_type: &str) -> String {
+    let plain: String = event_type
+        .chars()
+        .map(|c| match c.to_ascii_lowercase() {
+            lower @ ('a'..='z' | '0'..='9' | '_') => lower,
+            _other => '_',
+        })
+        .collect();
+    let is_reserved = plain.is_empty()
+        || plain.starts_with(OWN_PREFIX)
+        || plain.starts_with("pg_")
+        || plain.ends_with(LATEST_SUFFIX)
+        || RESERVED.contains(&plain.as_str());
+    if plain == event_type && !is_reserved && plain.len() <= MAX_BYTES {
+        return plain;
+    }
+    with_digest(&plain, event_type)
+}
+
+/// Returns the name of the view with the newest rows of a table.
+pub(crate) fn latest_view(table: &str) -> String {
+    fitting(&format!("{table}{LATEST_SUFFIX}"))
+}
+
+/// Returns the name of the index of a table on the ids of events.
+pub(crate) fn index_name(table: &str) -> String {
+    fitting(&format!("{table}_event_id_index"))
+}
+
+/// Returns `name` if it is short enough, else its start with a suffix.
+fn fitting(name: &str) -> String {
+    if name.len() <= MAX_BYTES {
+        return name.to_owned();
+    }
+    with_digest(name, name)
+}
+
+/// Returns the start of `text` and a part of the digest of `whole`.
+fn with_digest(text: &str, whole: &str) -> String {
+    let digest = blake3::hash(whole.as_bytes()).to_hex();
+    let digest: String = digest.chars().take(8).collect();
+    let mut start = String::new();
+    for character in text.chars() {
+        if start.len() + character.len_utf8() > MAX_BYTES - 9 {
+            break;
+        }
+        start.push(character);
+    }
+    format!("{start}_{digest}")
+}
+
+/// The names of the columns of one table.
+#[derive(Debug, Default)]
+pub(crate) struct ColumnNames(HashSet<String>);
+
+impl ColumnNames {
+    /// Returns a name that no column of the table has: `name`, or `name` with `suffix`, or a name with a
+    /// part of a digest.
+    pub(crate) fn add(&mut self, name: &str, suffix: &str) -> String {
+        let mut candidate = fitting(name);
+        if !self.0.insert(candidate.clone()) {
+            candidate = fitting(&format!("{name}{suffix}"));
+            let mut attempt = 0_u32;
+            while !self.0.insert(candidate.clone()) {
+                attempt += 1;
+                candidate = with_digest(name, &format!("{name}{suffix}{attempt}"));
+            }
+        }
+        candidate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_event_type_is_the_name_of_its_table() {
+        assert_eq!(table_name("submission_updated"), "submission_updated");
+    }
+
+    #[test]
+    fn other_event_types_get_a_suffix_so_that_no_two_share_a_table() {
+        let long = "x".repeat(128);
+        let names = [
+            "easel.drift.found",
+            "easel_drift_found",
+            "Submission_updated",
+            "events",
+            "grade_change_latest",
+            "caliper:Event/Used",
+            &long,
+            "é",
+            "",
+            "pg_class",
+        ];
+        let tables: HashSet<_> = names.map(table_name).into_iter().collect();
+        assert_eq!(tables.len(), names.len());
+        for table in &tables {
+            assert!(table.len() <= MAX_BYTES, "{table}");
+            assert!(!names.contains(&table.as_str()), "{table}");
+        }
+    }
+
+    #[test]
+    fn names_of_columns_are_unique_and_short() {
+        let mut names = ColumnNames::default();
+        let long = "é".repeat(60);
+        assert_eq!(names.add("user_id", "_meta"), "user_id");
+        assert_eq!(names.add("user_id", "_meta"), "user_id_meta");
+        let third = names.add("user_id", "_meta");
+        assert!(third.starts_with("user_id_") && third != "user_id_meta");
+        let (first, second) = (names.add(&long, "_meta"), names.add(&long, "_meta"));
+        assert_ne!(first, second);
+        assert!(first.len() <= MAX_BYTES && second.len() <= MAX_BYTES);
+    }
+}

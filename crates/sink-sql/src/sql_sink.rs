@@ -1,0 +1,410 @@
+//! The sink that writes events into tables, each exactly once.
+//!
+//! A batch is one transaction: it locks the lane's cursor, inserts the rows, moves the cursor and commits.
+//! So rows and cursor never disagree, and two writers never mix. A transaction whose commit got no answer
+//! is looked up: its cursor says whether it happened.
+//!
+//! Rows before the cursor are redelivered dead letters. They are inserted unless they exist, and the cursor
+//! stays where it is.
+//!
+//! A row that the database refuses is found by the lane: this sink rejects the whole batch, and the lane
+//! sends its halves, until the culprit is alone. The server mostly says which row it refuses. This sink
+//! remembers that row, so a half with the row is rejected at once.
+
+mod batch_rows;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use easel_log::Offset;
+use easel_sinks::{Batch, Form, Order, Outcome, SendError, Sink, SinkLimits};
+use tokio::time::timeout;
+
+use crate::observed::ObservedFields;
+use crate::postgres::{CursorKey, PgConnection, PgOptions, SqlFailure, StoredCursor, TableViews};
+use crate::sql_table::SqlTable;
+use crate::table_layout::EventTables;
+use batch_rows::{BatchRows, TableRows};
+
+/// How often a batch starts again, because the tables changed meanwhile.
+const MAX_SCHEMA_CHANGES: u32 = 5;
+
+/// How many statements a batch may take, each with the statement timeout, before it counts as timed out.
+const TIMEOUT_FACTOR: u32 = 4;
+
+/// Where and how a [`SqlSink`] writes.
+#[derive(Clone, Debug)]
+pub struct SqlSinkOptions {
+    /// The database.
+    pub database: PgOptions,
+    /// The schema of the tables.
+    pub schema: String,
+    /// The tables.
+    pub tables: Arc<EventTables>,
+    /// Which views the schema gets.
+    pub views: TableViews,
+    /// The lane whose events are written.
+    pub key: CursorKey,
+    /// The epoch of the server's lease. A server with an older epoch cannot write any more.
+    pub epoch: u64,
+    /// The maximum number of events in one transaction.
+    pub max_items: usize,
+    /// How long a transaction may wait for more events.
+    pub gather: Duration,
+}
+
+/// Writes events into tables.
+#[derive(Debug)]
+pub struct SqlSink {
+    options: SqlSinkOptions,
+    host: Option<String>,
+    /// The tables that views use.
+    all_tables: Vec<SqlTable>,
+    /// The connection between two attempts.
+    idle: std::sync::Mutex<Option<PgConnection>>,
+    /// The offsets of rows that the server refused, and its words.
+    refused: std::sync::Mutex<HashMap<u64, String>>,
+    mismatch_count: AtomicU64,
+}
+
+impl SqlSink {
+    /// Creates the sink. It connects when it is used.
+    pub fn new(options: SqlSinkOptions) -> Self {
+        Self {
+            host: options.database.host(),
+            all_tables: options.tables.catalog_tables(),
+            idle: std::sync::Mutex::new(None),
+            refused: std::sync::Mutex::new(HashMap::new()),
+            mismatch_count: AtomicU64::new(0),
+            options,
+        }
+    }
+
+    /// Returns how many values did not fit into their columns, of all rows that this sink has committed.
+    pub fn mismatch_count(&self) -> u64 {
+        self.mismatch_count.load(Ordering::Relaxed)
+    }
+
+    /// Returns the cursor in the database.
+    pub async fn cursor(&self) -> Result<Option<StoredCursor>, SqlFailure> {
+        let connection = self.connection().await?;
+        let cursor = self.read_cursor(&connection).await?;
+        self.keep(connection);
+        Ok(cursor)
+    }
+
+    async fn read_cursor(
+        &self,
+        connection: &PgConnection,
+    ) -> Result<Option<StoredCursor>, SqlFailure> {
+        let SqlSinkOptions { schema, key, .. } = &self.options;
+        connection.execute("begin").await?;
+        let cursor = connection.lock_cursor(schema, key).await?;
+        connection.roll_back().await?;
+        Ok(cursor)
+    }
+
+    /// Returns the connection of the last attempt, or a new one.
+    async fn connection(&self) -> Result<PgConnection, SqlFailure> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        match idle.filter(|connection| !connection.is_closed()) {
+            Some(connection) => Ok(connection),
+            None => PgConnection::open(&self.options.database).await,
+        }
+    }
+
+    /// Keeps a connection for the next attempt.
+    fn keep(&self, connection: PgConnection) {
+        let mut idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *idle = Some(connection);
+    }
+
+    fn refused(&self) -> std::sync::MutexGuard<'_, HashMap<u64, String>> {
+        self.refused
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Returns an error if the batch has other items beside one that the server refused.
+    fn check_refused(&self, batch: &Batch) -> Result<(), SqlFailure> {
+        let mut refused = self.refused();
+        if let [single] = batch.items.as_slice() {
+            refused.remove(&single.offset.get());
+            return Ok(());
+        }
+        match batch
+            .offsets()
+            .find_map(|offset| refused.get(&offset.get()))
+        {
+            Some(reason) => Err(SqlFailure::RowRefused {
+                reason: reason.clone(),
+                row_number: None,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    async fn attempt(&self, batch: &Batch) -> Result<(), SqlFailure> {
+        self.check_refused(batch)?;
+        let mut connection = self.connection().await?;
+        let mut result = Err(SqlFailure::SchemaChanged);
+        for _attempt in 0..MAX_SCHEMA_CHANGES {
+            result = self.insert(&mut connection, batch).await;
+            if result != Err(SqlFailure::SchemaChanged) {
+                break;
+            }
+            connection.roll_back().await?;
+            connection.tables.clear();
+        }
+        match &result {
+            Ok(()) => self.keep(connection),
+            Err(failure) if failure.leaves_connection_usable() => {
+                if connection.roll_back().await.is_ok() {
+                    self.keep(connection);
+                }
+            }
+            Err(_) => (),
+        }
+        result
+    }
+
+    /// Inserts a batch in one transaction.
+    async fn insert(&self, connection: &mut PgConnection, batch: &Batch) -> Result<(), SqlFailure> {
+        let SqlSinkOptions {
+            schema, key, epoch, ..
+        } = &self.options;
+        self.prepare_tables(connection, batch).await?;
+        connection.execute("begin").await?;
+        let cursor = match connection.lock_cursor(schema, key).await? {
+            Some(cursor) => cursor,
+            None => {
+                connection.create_cursor(schema, key, *epoch).await?;
+                let created = connection.lock_cursor(schema, key).await?;
+                created.ok_or(SqlFailure::SchemaChanged)?
+            }
+        };
+        cursor.check_epoch(*epoch)?;
+        if cursor.migration_number != connection.migration_number {
+            return Err(SqlFailure::SchemaChanged);
+        }
+        let rows = BatchRows::new(
+            &self.options.tables,
+            &connection.tables,
+            batch,
+            cursor.next_offset,
+        );
+        let rows = rows.map_err(|(offset, failure)| self.remember_refused(offset, failure))?;
+        let mismatch_count = rows.mismatch_count;
+        let next_offset = rows.next_offset;
+        for table in rows.tables.into_values() {
+            self.insert_table(connection, table).await?;
+        }
+        if let Some(next_offset) = next_offset {
+            connection
+                .move_cursor(schema, key, next_offset, *epoch)
+                .await?;
+        }
+        match connection.execute("commit").await {
+            Ok(()) => (),
+            Err(failure @ SqlFailure::RowRefused { .. }) => return Err(failure),
+            Err(failure) => self.look_up_commit(next_offset, failure).await?,
+        }
+        self.mismatch_count
+            .fetch_add(mismatch_count, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn insert_table(
+        &self,
+        connection: &PgConnection,
+        rows: TableRows,
+    ) -> Result<(), SqlFailure> {
+        let schema = &self.options.schema;
+        let TableRows {
+            prepared,
+            new,
+            new_offsets,
+            repeated,
+        } = rows;
+        if new.row_count() > 0 {
+            let inserted = connection.copy_rows(&prepared, new.finish()).await;
+            inserted.map_err(|failure| match failure {
+                SqlFailure::RowRefused {
+                    row_number: Some(number),
+                    ..
+                } => {
+                    let offset = number
+                        .checked_sub(1)
+                        .and_then(|index| new_offsets.get(index));
+                    match offset {
+                        Some(offset) => self.remember_refused(*offset, failure),
+                        None => failure,
+                    }
+                }
+                failure => failure,
+            })?;
+        }
+        if repeated.row_count() > 0 {
+            connection
+                .insert_missing_rows(schema, &prepared.table, repeated.finish())
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn remember_refused(&self, offset: u64, failure: SqlFailure) -> SqlFailure {
+        if let SqlFailure::RowRefused { reason, .. } = &failure {
+            self.refused().insert(offset, reason.clone());
+        }
+        failure
+    }
+
+    /// Decides whether a transaction has happened whose commit got no answer. A new connection waits until the
+    /// server has ended the transaction, because it locks the cursor.
+    async fn look_up_commit(
+        &self,
+        next_offset: Option<u64>,
+        failure: SqlFailure,
+    ) -> Result<(), SqlFailure> {
+        let Some(next_offset) = next_offset else {
+            // Only redelivered rows, which can be inserted again.
+            return Err(failure);
+        };
+        let connection = PgConnection::open(&self.options.database).await?;
+        let cursor = self.read_cursor(&connection).await?.unwrap_or_default();
+        self.keep(connection);
+        cursor.check_epoch(self.options.epoch)?;
+        if cursor.next_offset >= next_offset {
+            Ok(())
+        } else {
+            Err(failure)
+        }
+    }
+
+    /// Makes the tables of a batch ready. A table that exists is not looked at again on the same connection.
+    async fn prepare_tables(
+        &self,
+        connection: &mut PgConnection,
+        batch: &Batch,
+    ) -> Result<(), SqlFailure> {
+        let is_ready = |connection: &PgConnection| {
+            batch
+                .items
+                .iter()
+                .all(|item| connection.tables.contains_key(&item.event_type))
+        };
+        if is_ready(connection) {
+            return Ok(());
+        }
+        let SqlSinkOptions {
+            schema,
+            tables,
+            views,
+            ..
+        } = &self.options;
+        let before = connection.read_schema(schema).await?;
+        let mut wanted: HashMap<Arc<str>, SqlTable> = HashMap::new();
+        for item in &batch.items {
+            if wanted.contains_key(&item.event_type) {
+                continue;
+            }
+            let mut observed = ObservedFields::default();
+            if !tables.knows(&item.event_type) {
+                let name = crate::sql_name::table_name(&item.event_type);
+                if !before.relations.contains_key(&name) {
+                    let same = batch
+                        .items
+                        .iter()
+                        .filter(|other| other.event_type == item.event_type);
+                    same.for_each(|other| observed.observe(other.form.bytes()));
+                }
+            }
+            let table = tables.table_of(&item.event_type, &observed);
+            wanted.insert(Arc::clone(&item.event_type), table);
+        }
+        let mut distinct: Vec<SqlTable> = wanted.values().cloned().collect();
+        distinct.sort_by(|a, b| a.name.cmp(&b.name));
+        distinct.dedup_by(|a, b| a.name == b.name);
+        let prepared = connection
+            .prepare_schema(schema, &distinct, &self.all_tables, *views)
+            .await?;
+        if prepared.migration_number != connection.migration_number {
+            connection.tables.clear();
+            connection.migration_number = prepared.migration_number;
+        }
+        for (event_type, table) in wanted {
+            let Some(existing) = prepared.actual.relations.get(&table.name) else {
+                return Err(SqlFailure::SchemaChanged);
+            };
+            let adapted = table.adapted(&crate::dialect::PostgresDialect, existing);
+            let adapted = adapted.map_err(|column| SqlFailure::Refused {
+                reason: format!("the table {} needs a column {column}", table.name),
+            })?;
+            let ready = connection.prepare_table(schema, adapted).await?;
+            connection.tables.insert(event_type, Arc::new(ready));
+        }
+        Ok(())
+    }
+
+    /// The longest time that an attempt may take.
+    fn attempt_timeout(&self) -> Duration {
+        TIMEOUT_FACTOR
+            * (self.options.database.statement_timeout + self.options.database.lock_timeout)
+    }
+}
+
+#[async_trait]
+impl Sink for SqlSink {
+    fn limits(&self) -> SinkLimits {
+        let max_items = std::cmp::max(self.options.max_items, 1);
+        SinkLimits {
+            max_items,
+            max_bytes: 8 << 20,
+            gather: self.options.gather,
+            max_in_flight: 1,
+            order: Order::Offset,
+            // The database has the position, so nothing is repeated.
+            max_repeated: u64::try_from(max_items)
+                .unwrap_or(u64::MAX)
+                .saturating_mul(16),
+        }
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
+        let cursor = timeout(self.attempt_timeout(), self.cursor()).await;
+        let cursor = cursor.unwrap_or(Err(SqlFailure::TimedOut))?;
+        if let Some(cursor) = cursor {
+            cursor.check_epoch(self.options.epoch)?;
+        }
+        Ok(cursor.map(|cursor| Offset::new(cursor.next_offset)))
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        if batch
+            .items
+            .iter()
+            .any(|item| matches!(item.form, Form::Caliper(_)))
+        {
+            let reason = "tables need the format canvas".to_owned();
+            return Outcome::all(Err(SendError::NotSent { reason }));
+        }
+        let result = timeout(self.attempt_timeout(), self.attempt(batch)).await;
+        let result = result.unwrap_or(Err(SqlFailure::TimedOut));
+        Outcome::all(result.map_err(SendError::from))
+    }
+}
