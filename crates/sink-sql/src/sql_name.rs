@@ -34,8 +34,8 @@ pub(crate) const WIDE_TABLE: &str = "events";
 
 /// Returns the name of the table of an event type.
 ///
-/// It is the name of the event type. A name with other characters than `a-z`, `0-9` and `_`, a name
-/// that is too long, and a name that Easel uses itself get a suffix.
+/// It is the name of the event type, with `__` for each dot. A name with other characters than `a-z`, `0-9`
+/// and `_`, a name with `__`, a name that is too long, and a name that Easel uses itself get a suffix.
 pub fn table_name(event_type: &str) -> String {
     let plain: String = event_type
         .chars()
@@ -45,12 +45,14 @@ pub fn table_name(event_type: &str) -> String {
         })
         .collect();
     let is_reserved = plain.is_empty()
-        || plain.starts_with(OWN_PREFIX)
+        || event_type.contains("__")
+        || event_type.starts_with(OWN_PREFIX)
         || plain.starts_with("pg_")
         || plain.ends_with(LATEST_SUFFIX)
         || RESERVED.contains(&plain.as_str());
-    if plain == event_type && !is_reserved && plain.len() <= MAX_BYTES {
-        return plain;
+    let dotted = event_type.replace('.', "__");
+    if plain == event_type.replace('.', "_") && !is_reserved && dotted.len() <= MAX_BYTES {
+        return dotted;
     }
     with_digest(&plain, event_type)
 }
@@ -118,10 +120,15 @@ mod tests {
     }
 
     #[test]
+    fn a_dot_becomes_two_underscores() {
+        assert_eq!(table_name("easel.drift.found"), "easel__drift__found");
+    }
+
+    #[test]
     fn other_event_types_get_a_suffix_so_that_no_two_share_a_table() {
         let long = "x".repeat(128);
         let names = [
-            "easel.drift.found",
+            "easel__drift__found",
             "easel_drift_found",
             "Submission_updated",
             "events",

@@ -123,7 +123,7 @@ impl SqlTable {
             privacy: Privacy::DirectIdentifier,
         });
         let mut table = draft.finish();
-        table.name = WIDE_TABLE.to_owned();
+        WIDE_TABLE.clone_into(&mut table.name);
         table.event_type = None;
         table
     }
@@ -301,7 +301,8 @@ impl Draft {
                 field.name.to_owned()
             };
             let source = ColumnSource::Metadata(field.name.to_owned());
-            self.add_field(&plain, META_SUFFIX, shape.sql_type(), source, field)
+            let name = self.names.add(&plain, META_SUFFIX);
+            self.add_field(&name, shape.sql_type(), source, field)
         });
         self.table.metadata_fields.push(KnownField {
             name: field.name.to_owned(),
@@ -316,7 +317,8 @@ impl Draft {
             FieldPlace::Excluded
         } else {
             let source = ColumnSource::Body(field.name.to_owned());
-            self.add_field(field.name, BODY_SUFFIX, shape.sql_type(), source, field)
+            let name = self.names.add(field.name, BODY_SUFFIX);
+            self.add_field(&name, shape.sql_type(), source, field)
         };
         self.table.body_fields.push(KnownField {
             name: field.name.to_owned(),
@@ -325,18 +327,17 @@ impl Draft {
         });
     }
 
+    /// Adds the column of a field. `name` is free.
     fn add_field(
         &mut self,
-        plain: &str,
-        suffix: &str,
+        name: &str,
         sql_type: SqlType,
         source: ColumnSource,
         field: &Field,
     ) -> FieldPlace {
-        let name = self.names.add(plain, suffix);
         let place = FieldPlace::Column(self.table.columns.len());
         self.push(SqlColumn {
-            name: name.clone(),
+            name: name.to_owned(),
             sql_type,
             source,
             comment: comment_of(field),
@@ -348,7 +349,7 @@ impl Draft {
             self.push(SqlColumn {
                 name: local,
                 sql_type: SqlType::BigInt,
-                source: ColumnSource::LocalIdOf(name.clone()),
+                source: ColumnSource::LocalIdOf(name.to_owned()),
                 comment: format!("The id in {name} without its shard, as in Canvas Data 2."),
                 privacy: field.privacy,
             });

@@ -91,7 +91,7 @@ impl SqlFailure {
             ("constraint", error.constraint()),
         ] {
             if let Some(value) = value {
-                reason.push_str(&format!(", {name} {value}"));
+                reason.extend([", ", name, " ", value]);
             }
         }
         reason.push(')');

@@ -1,1 +1,20 @@
-//! Tests of the crate with a real PostgreSQL.
+//! Tests of the crate: rows without loss, and tables in a real PostgreSQL.
+
+#[cfg(test)]
+mod campus;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod exactly_once;
+#[cfg(test)]
+mod inverse;
+#[cfg(test)]
+mod layouts;
+#[cfg(test)]
+mod lossless;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod rows;
