@@ -94,6 +94,7 @@ fn item(record: &Record, form: Form, kind: FormKind) -> Arc<Item> {
         id: record.id,
         event_type: Arc::clone(&record.event_type),
         occurred_at: record.occurred_at,
+        appended_at: Some(record.appended_at),
         event_time: event_time.into_owned(),
         form,
         jwt: kind.jwt.map(|_algorithm| Arc::default()),

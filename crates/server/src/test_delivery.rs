@@ -56,6 +56,7 @@ fn batch(spec: &Spec, event: &[u8], form_maker: &FormMaker) -> Result<Batch, Str
         id,
         event_type,
         occurred_at,
+        appended_at: None,
         event_time,
         form,
         jwt: None,

@@ -72,7 +72,7 @@ pub use json_text::NotJson;
 pub use observed::ObservedFields;
 pub use postgres::{
     CursorKey, DatabaseUrlError, PgConnection, PgOptions, PreparedSchema, Promotion, SqlFailure,
-    StoredCursor, TableViews,
+    TableCursor, TableViews,
 };
 pub use schema_plan::{SchemaChange, SchemaPlan};
 pub use sql_column::{ColumnSource, SqlColumn};
@@ -81,6 +81,6 @@ pub use sql_row::{EventFacts, SqlRow};
 pub use sql_sink::{SqlSink, SqlSinkOptions};
 pub use sql_table::SqlTable;
 pub use sql_type::SqlType;
-pub use sql_value::{SqlValue, ValueShape};
+pub use sql_value::{FieldShape, SqlValue};
 pub use sql_view::SqlView;
 pub use table_layout::{EventTables, TableLayout};

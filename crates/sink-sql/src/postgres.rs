@@ -10,7 +10,7 @@ mod schema;
 mod tls;
 
 pub use connection::{DatabaseUrlError, PgConnection, PgOptions};
-pub use cursor::{CursorKey, StoredCursor};
+pub use cursor::{CursorKey, TableCursor};
 pub use failure::SqlFailure;
 pub(crate) use prepared_table::PreparedTable;
 pub use promotion::Promotion;

@@ -3,7 +3,7 @@
 use easel_catalog::{Field, IdScope, Kind, Privacy};
 
 use crate::sql_type::SqlType;
-use crate::sql_value::ValueShape;
+use crate::sql_value::FieldShape;
 
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) struct KnownField {
     /// The key in the event.
     pub(crate) name: String,
     /// What its values are expected to be.
-    pub(crate) shape: ValueShape,
+    pub(crate) shape: FieldShape,
     /// Where its values go.
     pub(crate) place: FieldPlace,
 }

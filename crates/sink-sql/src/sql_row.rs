@@ -15,7 +15,7 @@ use crate::json_text::{Member, Members, NotJson, decode, is_storable_json, stora
 use crate::sql_column::{ColumnSource, FieldPlace, KnownField};
 use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
-use crate::sql_value::{Fit, SqlValue, ValueShape, fit};
+use crate::sql_value::{FieldShape, Fit, SqlValue, fit};
 
 /// What is known of an event beside its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +162,7 @@ impl<'a> Filling<'_, 'a, '_> {
                     self.extra.add_repeated(part, member);
                     return;
                 }
-                let shape = ValueShape::Time { can_be_day: false };
+                let shape = FieldShape::Time { can_be_day: false };
                 let (value, is_whole) = match fit(member.value, shape, SqlType::Timestamp) {
                     Fit::Whole(value) => (value, true),
                     Fit::Rounded(value) => (value, false),

@@ -25,7 +25,7 @@ use easel_sinks::{Batch, Form, Order, Outcome, SendError, Sink, SinkLimits};
 use tokio::time::timeout;
 
 use crate::observed::ObservedFields;
-use crate::postgres::{CursorKey, PgConnection, PgOptions, SqlFailure, StoredCursor, TableViews};
+use crate::postgres::{CursorKey, PgConnection, PgOptions, SqlFailure, TableCursor, TableViews};
 use crate::sql_table::SqlTable;
 use crate::table_layout::EventTables;
 use batch_rows::{BatchRows, TableRows};
@@ -90,7 +90,7 @@ impl SqlSink {
     }
 
     /// Returns the cursor in the database.
-    pub async fn cursor(&self) -> Result<Option<StoredCursor>, SqlFailure> {
+    pub async fn cursor(&self) -> Result<Option<TableCursor>, SqlFailure> {
         let connection = self.connection().await?;
         let cursor = self.read_cursor(&connection).await?;
         self.keep(connection);
@@ -100,7 +100,7 @@ impl SqlSink {
     async fn read_cursor(
         &self,
         connection: &PgConnection,
-    ) -> Result<Option<StoredCursor>, SqlFailure> {
+    ) -> Result<Option<TableCursor>, SqlFailure> {
         let SqlSinkOptions { schema, key, .. } = &self.options;
         connection.execute("begin").await?;
         let cursor = connection.lock_cursor(schema, key).await?;

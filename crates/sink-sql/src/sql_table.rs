@@ -8,7 +8,7 @@ use crate::sql_column::{
 };
 use crate::sql_name::{ColumnNames, WIDE_TABLE, table_name};
 use crate::sql_type::SqlType;
-use crate::sql_value::ValueShape;
+use crate::sql_value::FieldShape;
 
 /// The suffixes of a metadata column, a body column and a computed column whose plain name is taken.
 const META_SUFFIX: &str = "_meta";
@@ -186,7 +186,7 @@ impl SqlTable {
         }
         self.body_fields.push(KnownField {
             name: field_name.to_owned(),
-            shape: ValueShape::of_column(field_name, sql_type),
+            shape: FieldShape::of_column(field_name, sql_type),
             place: FieldPlace::Column(self.columns.len()),
         });
         self.columns.push(SqlColumn {
@@ -293,7 +293,7 @@ impl Draft {
             _ if has_privacy(field, excluded) => Some(FieldPlace::Excluded),
             _ => None,
         };
-        let shape = ValueShape::of_kind(&field.kind);
+        let shape = FieldShape::of_kind(&field.kind);
         let place = place.unwrap_or_else(|| {
             let plain = if is_in_body {
                 moved_metadata_name(field.name)
@@ -312,7 +312,7 @@ impl Draft {
     }
 
     fn add_body(&mut self, field: &Field, excluded: &[Privacy]) {
-        let shape = ValueShape::of_kind(&field.kind);
+        let shape = FieldShape::of_kind(&field.kind);
         let place = if has_privacy(field, excluded) {
             FieldPlace::Excluded
         } else {
@@ -361,7 +361,7 @@ impl Draft {
         let name = self.names.add(field_name, BODY_SUFFIX);
         self.table.body_fields.push(KnownField {
             name: field_name.to_owned(),
-            shape: ValueShape::of_column(field_name, sql_type),
+            shape: FieldShape::of_column(field_name, sql_type),
             place: FieldPlace::Column(self.table.columns.len()),
         });
         self.push(SqlColumn {

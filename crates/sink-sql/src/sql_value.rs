@@ -35,7 +35,7 @@ pub enum SqlValue<'a> {
 
 /// What a field's JSON values are expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueShape {
+pub enum FieldShape {
     /// A string of digits without leading zeros, or an integer.
     Id {
         /// True if the empty string means that there is no id.
@@ -71,7 +71,7 @@ pub(crate) enum Fit<'a> {
     No,
 }
 
-impl ValueShape {
+impl FieldShape {
     /// Returns the shape of the values of a kind of field.
     pub(crate) const fn of_kind(kind: &Kind) -> Self {
         match kind {
@@ -125,7 +125,7 @@ pub(crate) fn is_id_name(name: &str) -> bool {
 }
 
 /// Returns the value of a column of the type `sql_type` for the value `json` of a field.
-pub(crate) fn fit(json: &[u8], shape: ValueShape, sql_type: SqlType) -> Fit<'_> {
+pub(crate) fn fit(json: &[u8], shape: FieldShape, sql_type: SqlType) -> Fit<'_> {
     if json == b"null" {
         return Fit::Whole(SqlValue::Null);
     }
@@ -173,12 +173,12 @@ fn id_digits(json: &[u8]) -> Option<&[u8]> {
     is_canonical.then_some(digits)
 }
 
-fn integer(json: &[u8], shape: ValueShape) -> IntegerFit {
+fn integer(json: &[u8], shape: FieldShape) -> IntegerFit {
     let number = match (json.first(), shape) {
-        (Some(b'"'), ValueShape::Id { can_be_empty: true }) if json == b"\"\"" => {
+        (Some(b'"'), FieldShape::Id { can_be_empty: true }) if json == b"\"\"" => {
             return IntegerFit::Empty;
         }
-        (Some(b'"'), ValueShape::Id { .. }) => id_digits(json),
+        (Some(b'"'), FieldShape::Id { .. }) => id_digits(json),
         (Some(b'"'), _) => None,
         _ => Some(json),
     };
@@ -192,12 +192,12 @@ fn integer(json: &[u8], shape: ValueShape) -> IntegerFit {
         .map_or(IntegerFit::No, IntegerFit::Integer)
 }
 
-fn fit_numeric(json: &[u8], shape: ValueShape) -> Fit<'_> {
+fn fit_numeric(json: &[u8], shape: FieldShape) -> Fit<'_> {
     let number = match (json.first(), shape) {
-        (Some(b'"'), ValueShape::Id { can_be_empty: true }) if json == b"\"\"" => {
+        (Some(b'"'), FieldShape::Id { can_be_empty: true }) if json == b"\"\"" => {
             return Fit::Whole(SqlValue::Null);
         }
-        (Some(b'"'), ValueShape::Id { .. }) => id_digits(json),
+        (Some(b'"'), FieldShape::Id { .. }) => id_digits(json),
         (Some(b'"'), _) => None,
         _ => Some(json),
     };
@@ -235,11 +235,11 @@ fn fit_double(json: &[u8]) -> Fit<'_> {
     Fit::Rounded(SqlValue::Double(value))
 }
 
-fn fit_timestamp(json: &[u8], shape: ValueShape) -> Fit<'_> {
+fn fit_timestamp(json: &[u8], shape: FieldShape) -> Fit<'_> {
     let Some(text) = storable_text(json) else {
         return Fit::No;
     };
-    let can_be_day = matches!(shape, ValueShape::Time { can_be_day: true });
+    let can_be_day = matches!(shape, FieldShape::Time { can_be_day: true });
     let parsed = parse_timestamp(&text).or_else(|| parse_day(&text).filter(|_day| can_be_day));
     let Some(time) = parsed else {
         return Fit::No;
@@ -264,11 +264,11 @@ fn canonical_uuid(text: &str) -> Option<Uuid> {
 mod tests {
     use super::*;
 
-    const ID: ValueShape = ValueShape::Id { can_be_empty: true };
-    const TIME: ValueShape = ValueShape::Time { can_be_day: true };
+    const ID: FieldShape = FieldShape::Id { can_be_empty: true };
+    const TIME: FieldShape = FieldShape::Time { can_be_day: true };
 
     #[track_caller]
-    fn check(json: &str, shape: ValueShape, wanted: &Fit<'_>) {
+    fn check(json: &str, shape: FieldShape, wanted: &Fit<'_>) {
         assert_eq!(
             &fit(json.as_bytes(), shape, shape.sql_type()),
             wanted,
@@ -285,7 +285,7 @@ mod tests {
         check("\"\"", ID, &Fit::Whole(SqlValue::Null));
         check(
             "\"\"",
-            ValueShape::Id {
+            FieldShape::Id {
                 can_be_empty: false,
             },
             &Fit::No,
@@ -308,30 +308,30 @@ mod tests {
     fn numbers_fit_if_their_value_is_whole() {
         check(
             "10.0",
-            ValueShape::Integer,
+            FieldShape::Integer,
             &Fit::Whole(SqlValue::BigInt(10)),
         );
-        check("-7", ValueShape::Integer, &Fit::Whole(SqlValue::BigInt(-7)));
-        check("1.5", ValueShape::Integer, &Fit::No);
-        check("\"7\"", ValueShape::Integer, &Fit::No);
+        check("-7", FieldShape::Integer, &Fit::Whole(SqlValue::BigInt(-7)));
+        check("1.5", FieldShape::Integer, &Fit::No);
+        check("\"7\"", FieldShape::Integer, &Fit::No);
         check(
             "8.50",
-            ValueShape::Number,
+            FieldShape::Number,
             &Fit::Whole(SqlValue::Double(8.5)),
         );
         check(
             "66.66666666666667",
-            ValueShape::Number,
+            FieldShape::Number,
             &Fit::Whole(SqlValue::Double(66.666_666_666_666_67)),
         );
         check(
             "9007199254740993",
-            ValueShape::Number,
+            FieldShape::Number,
             &Fit::Rounded(SqlValue::Double(9_007_199_254_740_992.0)),
         );
-        check("1e400", ValueShape::Number, &Fit::No);
-        check("NaN", ValueShape::Number, &Fit::No);
-        check("\"NaN\"", ValueShape::Number, &Fit::No);
+        check("1e400", FieldShape::Number, &Fit::No);
+        check("NaN", FieldShape::Number, &Fit::No);
+        check("\"NaN\"", FieldShape::Number, &Fit::No);
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
         );
         check(
             "\"2019-11-05\"",
-            ValueShape::Time { can_be_day: false },
+            FieldShape::Time { can_be_day: false },
             &Fit::No,
         );
         check("1572939480", TIME, &Fit::No);
@@ -368,14 +368,14 @@ mod tests {
 
     #[test]
     fn text_that_a_database_cannot_store_does_not_fit() {
-        check(r#""a\u0000""#, ValueShape::Text, &Fit::No);
-        check(r#""\ud800""#, ValueShape::Text, &Fit::No);
-        check("5", ValueShape::Text, &Fit::No);
+        check(r#""a\u0000""#, FieldShape::Text, &Fit::No);
+        check(r#""\ud800""#, FieldShape::Text, &Fit::No);
+        check("5", FieldShape::Text, &Fit::No);
         check(
             r#""\u00e9""#,
-            ValueShape::Text,
+            FieldShape::Text,
             &Fit::Whole(SqlValue::Text("é".into())),
         );
-        check(r#"{"a":1,"a":1}"#, ValueShape::Json, &Fit::No);
+        check(r#"{"a":1,"a":1}"#, FieldShape::Json, &Fit::No);
     }
 }

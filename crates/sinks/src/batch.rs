@@ -35,6 +35,8 @@ pub struct Item {
     pub event_type: Arc<str>,
     /// When the event happened.
     pub occurred_at: Timestamp,
+    /// When the log stored the event. `None` if the event is not in this server's log.
+    pub appended_at: Option<Timestamp>,
     /// The time of the event, as the text in its metadata.
     pub event_time: String,
     /// The bytes to send.

@@ -20,6 +20,7 @@ pub fn batch(body: impl Into<Bytes>) -> Batch {
             id: Uuid::from_u128(0x0f0f_1e1e_2d2d_4c4c_8b8b_5a5a_6969_7878),
             event_type: Arc::from("course_created"),
             occurred_at: Timestamp::constant(1_740_988_800, 1_000_000),
+            appended_at: None,
             event_time: String::from("2025-03-03T08:00:00.001Z"),
             form: Form::Canvas(body.into()),
             jwt: None,

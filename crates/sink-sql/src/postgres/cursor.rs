@@ -20,7 +20,7 @@ pub struct CursorKey {
 
 /// A cursor as the database has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoredCursor {
+pub struct TableCursor {
     /// The first offset that the tables do not have.
     pub next_offset: u64,
     /// The epoch of the writer that moved the cursor last.
@@ -29,7 +29,7 @@ pub struct StoredCursor {
     pub migration_number: i64,
 }
 
-impl StoredCursor {
+impl TableCursor {
     /// Returns an error if a newer owner has moved the cursor.
     pub(crate) fn check_epoch(self, epoch: u64) -> Result<(), SqlFailure> {
         if self.epoch > epoch {
@@ -58,7 +58,7 @@ impl PgConnection {
         &self,
         schema: &str,
         key: &CursorKey,
-    ) -> Result<Option<StoredCursor>, SqlFailure> {
+    ) -> Result<Option<TableCursor>, SqlFailure> {
         let own = |name| PostgresDialect.relation(Relation { schema, name });
         let sql = format!(
             "select next_offset, epoch, (select coalesce(max(id), 0) from {}) from {} \
@@ -80,7 +80,7 @@ impl PgConnection {
             return Ok(None);
         };
         let number = |index: usize| -> Result<i64, SqlFailure> { Ok(row.try_get(index)?) };
-        Ok(Some(StoredCursor {
+        Ok(Some(TableCursor {
             next_offset: u64::try_from(number(0)?).unwrap_or_default(),
             epoch: u64::try_from(number(1)?).unwrap_or_default(),
             migration_number: number(2)?,

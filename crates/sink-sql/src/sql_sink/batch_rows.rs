@@ -55,7 +55,7 @@ impl BatchRows {
                 id: item.id,
                 event_type: &item.event_type,
                 occurred_at: item.occurred_at,
-                received_at: None,
+                received_at: item.appended_at,
             };
             let row = tables.row(&prepared.table, facts, item.form.bytes());
             let row = row.map_err(|error: NotJson| {

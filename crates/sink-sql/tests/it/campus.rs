@@ -57,6 +57,7 @@ pub(crate) fn item(offset: u64, json: &str) -> Arc<Item> {
         id: event.id,
         event_type: Arc::clone(&event.event_type),
         occurred_at: event.occurred_at,
+        appended_at: Some(event.occurred_at + Duration::from_secs(1)),
         event_time: event.occurred_at.to_string(),
         form: Form::Canvas(Bytes::from(event.bytes.to_vec())),
         jwt: None,

@@ -107,6 +107,9 @@ async fn a_local_id_joins_with_canvas_data_and_every_column_has_a_comment() {
          and relname not like 'easel\\_%' \
          and (col_description(c.oid, attnum) is null or obj_description(c.oid) is null)";
     assert_eq!(reader.number(without_comment).await, 0);
+    let not_received = "select count(*) from live.logged_out \
+         where received_at is distinct from event_time + interval '1 second'";
+    assert_eq!(reader.number(not_received).await, 0);
     let without_index = "select count(*) from pg_class c where relnamespace = 'live'::regnamespace \
          and relkind = 'r' and relname not like 'easel\\_%' and \
          (select count(*) from pg_index where indrelid = c.oid) <> 2";

@@ -25,6 +25,7 @@ fn item(event_type: &str, second: i64) -> Arc<Item> {
         id: event.id,
         event_type: event.event_type,
         occurred_at: time,
+        appended_at: None,
         event_time: format!("{second}"),
         form: Form::Caliper(translated.unwrap()),
         jwt: None,

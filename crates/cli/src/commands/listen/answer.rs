@@ -155,6 +155,7 @@ mod tests {
                 id: "0b7f3c4e-9d1a-4c55-8e21-6f0a9b3d2c11".parse().unwrap(),
                 event_type: "grade_change".into(),
                 occurred_at: Timestamp::UNIX_EPOCH,
+                appended_at: None,
                 event_time: "1970-01-01T00:00:00Z".to_owned(),
                 form: Form::Canvas("{\"body\":{}}".into()),
                 jwt: None,

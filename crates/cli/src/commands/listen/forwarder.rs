@@ -160,6 +160,7 @@ impl Forwarder {
             id,
             event_type,
             occurred_at,
+            appended_at: None,
             event_time,
             form,
             jwt: None,
