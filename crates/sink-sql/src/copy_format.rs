@@ -21,41 +21,38 @@ const JSONB_VERSION: u8 = 1;
 
 /// Rows of one table in the binary format.
 #[derive(Debug)]
-pub(crate) struct CopyRows {
-    bytes: BytesMut,
-    row_count: usize,
-}
+pub(crate) struct CopyRows(BytesMut);
 
 impl CopyRows {
-    /// Starts without rows.
+    /// Starts with the header.
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: BytesMut::from(HEADER),
-            row_count: 0,
-        }
+        Self(BytesMut::from(HEADER))
     }
 
     /// Adds a row. Leaves out the columns that the database computes.
     pub(crate) fn push(&mut self, table: &SqlTable, row: &SqlRow<'_>) {
-        let written = table.columns.iter().zip(&row.values);
-        let written = written.filter(|(column, _value)| column.is_written());
         let count = table.written_columns().count();
-        self.bytes.put_i16(i16::try_from(count).unwrap_or(i16::MAX));
-        for (_column, value) in written {
-            put_value(&mut self.bytes, value);
+        self.0.put_i16(i16::try_from(count).unwrap_or(i16::MAX));
+        for (column, value) in table.columns.iter().zip(&row.values) {
+            if column.is_written() {
+                put_value(&mut self.0, value);
+            }
         }
-        self.row_count += 1;
     }
 
-    /// Returns the number of rows.
-    pub(crate) const fn row_count(&self) -> usize {
-        self.row_count
+    /// Adds the trailer.
+    pub(crate) fn finish(&mut self) {
+        self.0.put_i16(-1);
     }
 
-    /// Returns the bytes of all rows, with header and trailer.
-    pub(crate) fn finish(mut self) -> Bytes {
-        self.bytes.put_i16(-1);
-        self.bytes.freeze()
+    /// Returns the number of bytes since the last call of `take`.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the bytes since the last call.
+    pub(crate) fn take(&mut self) -> Bytes {
+        self.0.split().freeze()
     }
 }
 

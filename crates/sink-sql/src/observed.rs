@@ -7,8 +7,9 @@ use crate::json_text::{Members, decode, storable_text};
 use crate::sql_type::SqlType;
 use crate::sql_value::is_id_name;
 
-/// The most fields that get a column. All other fields are in the column `extra`.
-const MAX_FIELDS: usize = 300;
+/// The most fields that get a column. All other fields are in the column `extra`. A row of PostgreSQL must fit into
+/// a page of 8 KiB, except long values.
+const MAX_FIELDS: usize = 150;
 
 /// The longest name of a field that gets a column, in bytes.
 const MAX_NAME_BYTES: usize = 63;

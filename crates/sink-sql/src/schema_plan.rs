@@ -31,6 +31,25 @@ pub struct SchemaPlan {
     pub changes: Vec<SchemaChange>,
 }
 
+impl SchemaChange {
+    /// Widens an integer column of an event type that the catalogue does not know.
+    pub(crate) fn widen_observed(
+        dialect: &impl SqlDialect,
+        table: Relation<'_>,
+        column: &SqlColumn,
+    ) -> Self {
+        Self {
+            what: format!(
+                "widen column {}.{} from bigint to numeric",
+                table.name, column.name
+            ),
+            why: "events have numbers that the type cannot hold".to_owned(),
+            sql: vec![dialect.widen_column(table, &column.name, SqlType::Numeric)],
+            is_optional: true,
+        }
+    }
+}
+
 impl SchemaPlan {
     /// Compares the tables `wanted` with a schema of a database.
     pub fn compare(

@@ -13,7 +13,7 @@
 
 mod batch_rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,14 +21,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use easel_log::Offset;
-use easel_sinks::{Batch, Form, Order, Outcome, SendError, Sink, SinkLimits};
+use easel_sinks::{Batch, Form, Item, Order, Outcome, SendError, Sink, SinkLimits};
 use tokio::time::timeout;
 
+use crate::dialect::{PostgresDialect, Relation};
 use crate::observed::ObservedFields;
-use crate::postgres::{CursorKey, PgConnection, PgOptions, SqlFailure, TableCursor, TableViews};
+use crate::postgres::{
+    CursorKey, PgConnection, PgOptions, PreparedTable, SqlFailure, TableCursor, TableViews,
+};
+use crate::schema_plan::SchemaChange;
+use crate::sql_column::SqlColumn;
+use crate::sql_name::table_name;
 use crate::sql_table::SqlTable;
+use crate::sql_type::SqlType;
 use crate::table_layout::EventTables;
-use batch_rows::{BatchRows, TableRows};
+use batch_rows::{BatchRows, RowEncoder, TableRows, unfitting_fields};
 
 /// How often a batch starts again, because the tables changed meanwhile.
 const MAX_SCHEMA_CHANGES: u32 = 5;
@@ -68,6 +75,8 @@ pub struct SqlSink {
     idle: std::sync::Mutex<Option<PgConnection>>,
     /// The offsets of rows that the server refused, and its words.
     refused: std::sync::Mutex<HashMap<u64, String>>,
+    /// The columns that this sink has tried to widen, with their tables. It tries each once.
+    tried_to_widen: std::sync::Mutex<HashSet<(String, String)>>,
     mismatch_count: AtomicU64,
 }
 
@@ -79,6 +88,7 @@ impl SqlSink {
             all_tables: options.tables.catalog_tables(),
             idle: std::sync::Mutex::new(None),
             refused: std::sync::Mutex::new(HashMap::new()),
+            tried_to_widen: std::sync::Mutex::new(HashSet::new()),
             mismatch_count: AtomicU64::new(0),
             options,
         }
@@ -138,9 +148,8 @@ impl SqlSink {
 
     /// Returns an error if the batch has other items beside one that the server refused.
     fn check_refused(&self, batch: &Batch) -> Result<(), SqlFailure> {
-        let mut refused = self.refused();
-        if let [single] = batch.items.as_slice() {
-            refused.remove(&single.offset.get());
+        let refused = self.refused();
+        if batch.items.len() == 1 {
             return Ok(());
         }
         match batch
@@ -166,6 +175,9 @@ impl SqlSink {
             }
             connection.roll_back().await?;
             connection.tables.clear();
+        }
+        if let [single] = batch.items.as_slice() {
+            self.refused().remove(&single.offset.get());
         }
         match &result {
             Ok(()) => self.keep(connection),
@@ -198,18 +210,16 @@ impl SqlSink {
         if cursor.migration_number != connection.migration_number {
             return Err(SqlFailure::SchemaChanged);
         }
-        let rows = BatchRows::new(
-            &self.options.tables,
-            &connection.tables,
-            batch,
-            cursor.next_offset,
-        );
-        let rows = rows.map_err(|(offset, failure)| self.remember_refused(offset, failure))?;
-        let mismatch_count = rows.mismatch_count;
-        let next_offset = rows.next_offset;
-        for table in rows.tables.into_values() {
-            self.insert_table(connection, table).await?;
+        let rows = BatchRows::new(&connection.tables, batch, cursor.next_offset)?;
+        let unfitting = unfitting_fields(&self.options.tables, &rows);
+        if self.widen_observed(connection, &unfitting).await? {
+            return Err(SqlFailure::SchemaChanged);
         }
+        let mut mismatch_count = 0;
+        for table in rows.tables.values() {
+            mismatch_count += self.insert_table(connection, table).await?;
+        }
+        let next_offset = rows.next_offset;
         if let Some(next_offset) = next_offset {
             connection
                 .move_cursor(schema, key, next_offset, *epoch)
@@ -225,47 +235,95 @@ impl SqlSink {
         Ok(())
     }
 
+    /// Widens the integer columns of event types that the catalogue does not know, if decimal numbers arrive.
+    /// The types of these columns are only a guess from the first events. Returns true if a column was widened;
+    /// the transaction of the batch is then over.
+    async fn widen_observed(
+        &self,
+        connection: &PgConnection,
+        unfitting: &[(&PreparedTable, ObservedFields)],
+    ) -> Result<bool, SqlFailure> {
+        let mut changes = Vec::new();
+        for (prepared, observed) in unfitting {
+            let table = &prepared.table;
+            for (field, sql_type) in observed.iter() {
+                let column = table.body_column(field);
+                let is_integer = |column: &&SqlColumn| column.sql_type == SqlType::BigInt;
+                let Some(column) = column.filter(is_integer) else {
+                    continue;
+                };
+                let name = (table.name.clone(), column.name.clone());
+                if sql_type == SqlType::Numeric && self.tried_to_widen().insert(name) {
+                    changes.push(SchemaChange::widen_observed(
+                        &PostgresDialect,
+                        Relation {
+                            schema: &self.options.schema,
+                            name: &table.name,
+                        },
+                        column,
+                    ));
+                }
+            }
+        }
+        if changes.is_empty() {
+            return Ok(false);
+        }
+        connection.roll_back().await?;
+        connection
+            .change_columns(&self.options.schema, &changes)
+            .await?;
+        Ok(true)
+    }
+
+    fn tried_to_widen(&self) -> std::sync::MutexGuard<'_, HashSet<(String, String)>> {
+        self.tried_to_widen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Inserts the rows of one table. Returns how many values did not fit into their columns.
     async fn insert_table(
         &self,
         connection: &PgConnection,
-        rows: TableRows,
-    ) -> Result<(), SqlFailure> {
-        let schema = &self.options.schema;
-        let TableRows {
-            prepared,
-            new,
-            new_offsets,
-            repeated,
-        } = rows;
-        if new.row_count() > 0 {
-            let inserted = connection.copy_rows(&prepared, new.finish()).await;
-            inserted.map_err(|failure| match failure {
-                SqlFailure::RowRefused {
-                    row_number: Some(number),
-                    ..
-                } => {
-                    let offset = number
-                        .checked_sub(1)
-                        .and_then(|index| new_offsets.get(index));
-                    match offset {
-                        Some(offset) => self.remember_refused(*offset, failure),
-                        None => failure,
-                    }
-                }
-                failure => failure,
-            })?;
+        rows: &TableRows<'_>,
+    ) -> Result<u64, SqlFailure> {
+        let mut mismatch_count = 0;
+        for (items, are_new) in [(&rows.new, true), (&rows.repeated, false)] {
+            if items.is_empty() {
+                continue;
+            }
+            let prepared = rows.prepared;
+            let mut encoder = RowEncoder::new(&self.options.tables, prepared, items);
+            let next_chunk = || encoder.next_chunk();
+            let inserted = if are_new {
+                connection.copy_rows(prepared, next_chunk).await
+            } else {
+                let schema = &self.options.schema;
+                connection
+                    .insert_missing_rows(schema, &prepared.table, next_chunk)
+                    .await
+            };
+            mismatch_count += encoder.mismatch_count;
+            if let Err(failure) = inserted {
+                return Err(self.remember_refused(failure, items, encoder.unreadable));
+            }
         }
-        if repeated.row_count() > 0 {
-            connection
-                .insert_missing_rows(schema, &prepared.table, repeated.finish())
-                .await?;
-        }
-        Ok(())
+        Ok(mismatch_count)
     }
 
-    fn remember_refused(&self, offset: u64, failure: SqlFailure) -> SqlFailure {
-        if let SqlFailure::RowRefused { reason, .. } = &failure {
-            self.refused().insert(offset, reason.clone());
+    /// Remembers which row of a COPY the server refuses, if the server says so.
+    fn remember_refused(
+        &self,
+        failure: SqlFailure,
+        items: &[&Item],
+        unreadable: Option<u64>,
+    ) -> SqlFailure {
+        if let SqlFailure::RowRefused { reason, row_number } = &failure {
+            let index = row_number.and_then(|number| number.checked_sub(1));
+            let item = index.and_then(|index| items.get(index));
+            let offset = unreadable.or_else(|| item.map(|item| item.offset.get()));
+            self.refused()
+                .extend(offset.map(|offset| (offset, reason.clone())));
         }
         failure
     }
@@ -321,7 +379,7 @@ impl SqlSink {
             }
             let mut observed = ObservedFields::default();
             if !tables.knows(&item.event_type) {
-                let name = crate::sql_name::table_name(&item.event_type);
+                let name = table_name(&item.event_type);
                 if !before.relations.contains_key(&name) {
                     let same = batch
                         .items
@@ -347,12 +405,20 @@ impl SqlSink {
             let Some(existing) = prepared.actual.relations.get(&table.name) else {
                 return Err(SqlFailure::SchemaChanged);
             };
-            let adapted = table.adapted(&crate::dialect::PostgresDialect, existing);
+            let adapted = table.adapted(&PostgresDialect, existing);
             let adapted = adapted.map_err(|column| SqlFailure::Refused {
                 reason: format!("the table {} needs a column {column}", table.name),
             })?;
-            let ready = connection.prepare_table(schema, adapted).await?;
-            connection.tables.insert(event_type, Arc::new(ready));
+            // In the wide layout, all event types share a table.
+            let mut others = connection.tables.values();
+            let shared = others
+                .find(|other| other.table.name == adapted.name)
+                .cloned();
+            let ready = match shared {
+                Some(shared) => shared,
+                None => Arc::new(connection.prepare_table(schema, adapted).await?),
+            };
+            connection.tables.insert(event_type, ready);
         }
         Ok(())
     }

@@ -174,7 +174,7 @@ impl SqlTable {
     /// field with its name.
     pub(crate) fn add_actual_column(&mut self, name: &str, sql_type: SqlType) {
         let field_name = match name.strip_suffix(BODY_SUFFIX) {
-            Some(plain) if OWN_COLUMNS.contains(&plain) => plain,
+            Some(plain) if self.column_name_of_field(plain) == name => plain,
             _ => name,
         };
         if self
@@ -196,6 +196,16 @@ impl SqlTable {
             comment: String::new(),
             privacy: Privacy::Nothing,
         });
+    }
+
+    /// Returns the name of the column of a body field that the catalogue does not know.
+    pub(crate) fn column_name_of_field(&self, field: &str) -> String {
+        let mut others = self.columns.iter().filter(|column| column.name == field);
+        if others.any(|column| !matches!(&column.source, ColumnSource::Body(name) if name == field))
+        {
+            return format!("{field}{BODY_SUFFIX}");
+        }
+        field.to_owned()
     }
 
     /// Gives a metadata field the column with the suffix, because the body has a field with its name too.

@@ -181,6 +181,12 @@ impl PgConnection {
         self.client.is_closed() || self.tasks.is_empty()
     }
 
+    /// True if the connection uses TLS.
+    pub async fn is_encrypted(&self) -> Result<bool, SqlFailure> {
+        let sql = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+        Ok(self.client.query_one(sql, &[]).await?.try_get(0)?)
+    }
+
     /// Executes statements without results.
     pub async fn execute(&self, sql: &str) -> Result<(), SqlFailure> {
         Ok(self.client.batch_execute(sql).await?)

@@ -5,6 +5,7 @@ use super::failure::SqlFailure;
 use crate::dialect::{PostgresDialect, Relation, SqlDialect};
 use crate::schema_plan::SchemaChange;
 use crate::sql_name::CURSORS_TABLE;
+use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
 
 /// How many rows one transaction changes.
@@ -24,28 +25,29 @@ pub struct Promotion {
 }
 
 impl PgConnection {
-    /// Gives a field of the body a column in the table `table`, and moves its values there. A column that exists
-    /// already is filled.
+    /// Gives a field of the body a column in `table`, and moves its values there. A column that exists already is
+    /// filled. `table` is the table as the catalogue has it.
     ///
     /// Rows that arrive meanwhile are not lost: a sink notices the new column with its next batch.
     pub async fn promote(
         &self,
         schema: &str,
-        table: &str,
+        table: &SqlTable,
         field: &str,
     ) -> Result<Promotion, SqlFailure> {
         let relation = Relation {
             schema,
-            name: table,
+            name: &table.name,
         };
         let quoted = PostgresDialect.relation(relation);
         let actual = self.read_schema(schema).await?;
-        let Some(existing) = actual.relations.get(table) else {
+        let Some(existing) = actual.relations.get(&table.name) else {
             return Err(SqlFailure::Refused {
-                reason: format!("there is no table {table} in the schema {schema}"),
+                reason: format!("there is no table {} in the schema {schema}", table.name),
             });
         };
-        let existing_type = existing.column(field).map(|column| {
+        let column = &table.column_name_of_field(field);
+        let existing_type = existing.column(column).map(|column| {
             match PostgresDialect.actual_type(&column.type_name) {
                 crate::dialect::ActualType::Same(sql_type) => Ok(sql_type),
                 _other => Err(column.type_name.clone()),
@@ -56,22 +58,22 @@ impl PgConnection {
             Some(Err(type_name)) => {
                 return Err(SqlFailure::Refused {
                     reason: format!(
-                        "the column {field} has the type {type_name}, which cannot be filled"
+                        "the column {column} has the type {type_name}, which cannot be filled"
                     ),
                 });
             }
             None => {
                 let sql_type = self.type_of_values(&quoted, field).await?;
-                self.add_promoted_column(relation, field, sql_type).await?;
+                self.add_promoted_column(relation, column, sql_type).await?;
                 sql_type
             }
         };
         self.wait_for_batches(schema).await?;
-        let row_count = self.fill_column(&quoted, field, sql_type).await?;
+        let row_count = self.fill_column(&quoted, column, field, sql_type).await?;
         let count = format!("select count(*) from {quoted} where extra ? $1::text");
         let remaining: i64 = self.client.query_one(&count, &[&field]).await?.try_get(0)?;
         Ok(Promotion {
-            column: field.to_owned(),
+            column: column.clone(),
             sql_type,
             row_count,
             remaining_count: u64::try_from(remaining).unwrap_or_default(),
@@ -108,17 +110,17 @@ impl PgConnection {
     async fn add_promoted_column(
         &self,
         table: Relation<'_>,
-        field: &str,
+        column: &str,
         sql_type: SqlType,
     ) -> Result<(), SqlFailure> {
         let sql = format!(
             "alter table {} add column {} {}",
             PostgresDialect.relation(table),
-            PostgresDialect.quote(field),
+            PostgresDialect.quote(column),
             PostgresDialect.type_name(sql_type)
         );
         let change = SchemaChange {
-            what: format!("add column {}.{field}", table.name),
+            what: format!("add column {}.{column}", table.name),
             why: "an operator promoted the field".to_owned(),
             sql: vec![sql.clone()],
             is_optional: false,
@@ -152,10 +154,11 @@ impl PgConnection {
     async fn fill_column(
         &self,
         quoted: &str,
+        column: &str,
         field: &str,
         sql_type: SqlType,
     ) -> Result<u64, SqlFailure> {
-        let column = PostgresDialect.quote(field);
+        let column = PostgresDialect.quote(column);
         let (condition, value) = conversion(sql_type);
         let sql = format!(
             "with step as (select easel_offset from {quoted} \

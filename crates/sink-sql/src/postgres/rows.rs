@@ -10,9 +10,6 @@ use super::prepared_table::PreparedTable;
 use crate::dialect::{PostgresDialect, Relation, SqlDialect};
 use crate::sql_table::{OFFSET_COLUMN, SqlTable};
 
-/// How many bytes are sent to the server at a time.
-const CHUNK_BYTES: usize = 64 * 1024;
-
 /// The temporary table for rows that may exist already.
 const REPEATED_TABLE: &str = "easel_repeated";
 
@@ -31,14 +28,14 @@ impl PgConnection {
         Ok(PreparedTable { table, copy })
     }
 
-    /// Inserts rows in the binary format.
+    /// Inserts rows in the binary format, which `next_chunk` returns until they end.
     pub(crate) async fn copy_rows(
         &self,
         prepared: &PreparedTable,
-        rows: Bytes,
+        next_chunk: impl FnMut() -> Result<Option<Bytes>, SqlFailure> + Send,
     ) -> Result<u64, SqlFailure> {
         let sink = self.client.copy_in(&prepared.copy).await?;
-        send_all(sink, rows).await
+        send_all(sink, next_chunk).await
     }
 
     /// Inserts rows in the binary format, except those whose offset is in the table already.
@@ -46,7 +43,7 @@ impl PgConnection {
         &self,
         schema: &str,
         table: &SqlTable,
-        rows: Bytes,
+        next_chunk: impl FnMut() -> Result<Option<Bytes>, SqlFailure> + Send,
     ) -> Result<u64, SqlFailure> {
         let relation = PostgresDialect.relation(Relation {
             schema,
@@ -62,7 +59,7 @@ impl PgConnection {
             .client
             .copy_in(&copy_sql(REPEATED_TABLE, table))
             .await?;
-        send_all(sink, rows).await?;
+        send_all(sink, next_chunk).await?;
         let insert = format!(
             "insert into {relation} ({columns}) select {columns} from {REPEATED_TABLE} \
              on conflict ({}) do nothing",
@@ -75,11 +72,14 @@ impl PgConnection {
     }
 }
 
-async fn send_all(sink: CopyInSink<Bytes>, mut rows: Bytes) -> Result<u64, SqlFailure> {
+async fn send_all(
+    sink: CopyInSink<Bytes>,
+    mut next_chunk: impl FnMut() -> Result<Option<Bytes>, SqlFailure> + Send,
+) -> Result<u64, SqlFailure> {
     let mut sink = Box::pin(sink);
-    while !rows.is_empty() {
-        let chunk = rows.split_to(std::cmp::min(rows.len(), CHUNK_BYTES));
-        if let Err(error) = sink.feed(chunk).await {
+    // If there is no next chunk because of a failure, the sink is dropped, and the server ends the COPY.
+    while let Some(chunk) = next_chunk()? {
+        if let Err(error) = sink.send(chunk).await {
             // The server's own words arrive only at the end.
             return Err(match sink.as_mut().finish().await {
                 Err(later) if later.as_db_error().is_some() => later.into(),

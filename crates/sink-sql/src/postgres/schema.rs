@@ -158,6 +158,22 @@ impl PgConnection {
         })
     }
 
+    /// Makes changes that tables can do without, in a transaction of its own.
+    pub(crate) async fn change_columns(
+        &self,
+        schema: &str,
+        changes: &[SchemaChange],
+    ) -> Result<(), SqlFailure> {
+        self.execute("begin").await?;
+        self.lock_schema(schema).await?;
+        for change in changes {
+            if self.try_change(&change.sql.join(";\n")).await? {
+                self.record_change(schema, change).await?;
+            }
+        }
+        self.execute("commit").await
+    }
+
     /// Tries a change that tables can do without. Returns false if the database refuses the change.
     async fn try_change(&self, sql: &str) -> Result<bool, SqlFailure> {
         self.execute("savepoint easel_change").await?;

@@ -1,6 +1,6 @@
 //! What the catalogue does not know never stops a sink and is never lost.
 
-use easel_sink_sql::{SchemaPlan, SqlSink, SqlType, TableLayout};
+use easel_sink_sql::{ObservedFields, SchemaPlan, SqlSink, SqlType, TableLayout};
 
 use crate::campus::{event, options, position, send, sink, tables};
 use crate::postgres::Postgres;
@@ -97,6 +97,35 @@ async fn a_new_event_type_gets_a_table_from_its_first_events() {
         Some(r#"2 9 70000000000812 {"new": true, "_mismatch": {"/body/item_id": "fourteen"}}"#)
     );
     assert_eq!(position(&later).await, Some(3));
+}
+
+#[tokio::test]
+async fn an_observed_integer_column_is_widened_when_decimals_arrive() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    send(
+        &sink,
+        vec![event(0, "brand_new", r#"{"points":1,"size":2}"#)],
+    )
+    .await
+    .unwrap();
+    let reader = postgres.reader().await;
+    reader
+        .execute("create view sizes as select size from live.brand_new")
+        .await;
+    let body = r#"{"points":1.25,"size":0.5}"#;
+    send(&sink, vec![event(1, "brand_new", body)])
+        .await
+        .unwrap();
+    let row = "select concat_ws(' ', points, size, extra::text) from live.brand_new where easel_offset = 1";
+    let wanted = r#"1.25 {"_mismatch": {"/body/size": 0.5}}"#;
+    assert_eq!(reader.value(row).await.as_deref(), Some(wanted));
+    let changes =
+        "select string_agg(what, ', ') from live.easel_migrations where what like 'widen%'";
+    let wanted = "widen column brand_new.points from bigint to numeric";
+    assert_eq!(reader.value(changes).await.as_deref(), Some(wanted));
 }
 
 #[tokio::test]
@@ -222,10 +251,8 @@ async fn a_promoted_field_is_filled_from_extra_and_from_then_on() {
     send(&sink, events(0..5)).await.unwrap();
     let database = options(&postgres.url()).database;
     let operator = easel_sink_sql::PgConnection::open(&database).await.unwrap();
-    let promotion = operator
-        .promote("live", "logged_out", "mood")
-        .await
-        .unwrap();
+    let table = tables(TableLayout::Typed).table_of("logged_out", &ObservedFields::default());
+    let promotion = operator.promote("live", &table, "mood").await.unwrap();
     assert_eq!(
         (promotion.sql_type, promotion.row_count),
         (SqlType::BigInt, 5)
@@ -240,13 +267,10 @@ async fn a_promoted_field_is_filled_from_extra_and_from_then_on() {
     let recorded =
         "select why from live.easel_migrations where what = 'add column logged_out.mood'";
     assert!(reader.value(recorded).await.is_some());
-    let again = operator
-        .promote("live", "logged_out", "mood")
-        .await
-        .unwrap();
+    let again = operator.promote("live", &table, "mood").await.unwrap();
     assert_eq!((again.row_count, again.remaining_count), (0, 0));
     let missing = operator
-        .promote("live", "logged_out", "nothing")
+        .promote("live", &table, "nothing")
         .await
         .unwrap_err();
     assert!(
@@ -280,4 +304,35 @@ async fn a_plan_lists_what_would_change_and_is_empty_afterwards() {
         &prepared.actual,
     );
     assert_eq!(plan, SchemaPlan::default());
+}
+
+#[tokio::test]
+async fn a_promoted_field_with_the_name_of_a_metadata_field_has_a_column_of_its_own() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    let body = r#"{"user_id":7,"event_id":"x"}"#;
+    send(&sink, vec![event(0, "logged_out", body)])
+        .await
+        .unwrap();
+    let database = options(&postgres.url()).database;
+    let operator = easel_sink_sql::PgConnection::open(&database).await.unwrap();
+    let table = tables(TableLayout::Typed).table_of("logged_out", &ObservedFields::default());
+    for (field, column) in [("user_id", "user_id_body"), ("event_id", "event_id_body")] {
+        let promotion = operator.promote("live", &table, field).await.unwrap();
+        assert_eq!(
+            (promotion.column.as_str(), promotion.row_count),
+            (column, 1)
+        );
+    }
+    send(&sink, vec![event(1, "logged_out", body)])
+        .await
+        .unwrap();
+    let rows = "select string_agg(concat_ws(' ', user_id, user_id_body, event_id_body, extra::text), ', ') from live.logged_out";
+    let wanted = "70000000000812 7 x, 70000000000812 7 x";
+    assert_eq!(
+        postgres.reader().await.value(rows).await.as_deref(),
+        Some(wanted)
+    );
 }

@@ -18,3 +18,5 @@ mod postgres;
 mod proxy;
 #[cfg(test)]
 mod rows;
+#[cfg(test)]
+mod tls;

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -123,6 +123,32 @@ impl Postgres {
         };
         command.current_dir("/").env("LC_ALL", "C");
         command
+    }
+
+    /// Lets the server offer TLS with this certificate, from the next connection on.
+    pub(crate) async fn use_certificate(&self, certificate: &str, key: &str) {
+        for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data().join(name);
+            fs::write(&path, pem).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if rustix::process::getuid().is_root() {
+                let (user, group) = postgres_user().unwrap();
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        let reader = self.reader().await;
+        reader.execute("alter system set ssl = on").await;
+        reader.execute("select pg_reload_conf()").await;
+        while self
+            .reader()
+            .await
+            .value("current_setting('ssl')")
+            .await
+            .as_deref()
+            != Some("on")
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Starts the server, and waits until it accepts connections.
