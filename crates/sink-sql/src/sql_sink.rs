@@ -22,6 +22,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use easel_log::Offset;
 use easel_sinks::{Batch, Form, Item, Order, Outcome, SendError, Sink, SinkLimits};
+use futures::TryStreamExt;
+use futures::stream::FuturesOrdered;
 use tokio::time::timeout;
 
 use crate::dialect::{PostgresDialect, Relation};
@@ -215,9 +217,24 @@ impl SqlSink {
         if self.widen_observed(connection, &unfitting).await? {
             return Err(SqlFailure::SchemaChanged);
         }
+        // The request for a table is sent before the server has answered for the table before.
+        // The server gets the request for a table before it has answered for the table before.
+        let mut inserting = FuturesOrdered::new();
+        for table in rows.tables.values().filter(|table| !table.new.is_empty()) {
+            inserting.push_back(self.insert_new(connection, table));
+        }
         let mut mismatch_count = 0;
-        for table in rows.tables.values() {
-            mismatch_count += self.insert_table(connection, table).await?;
+        while let Some(count) = inserting.try_next().await? {
+            mismatch_count += count;
+        }
+        drop(inserting);
+        // These share a temporary table, so they go one after the other.
+        for table in rows
+            .tables
+            .values()
+            .filter(|table| !table.repeated.is_empty())
+        {
+            mismatch_count += self.insert_repeated(connection, table).await?;
         }
         let next_offset = rows.next_offset;
         if let Some(next_offset) = next_offset {
@@ -281,34 +298,37 @@ impl SqlSink {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Inserts the rows of one table. Returns how many values did not fit into their columns.
-    async fn insert_table(
+    /// Inserts the new rows of one table. Returns how many values did not fit into their columns.
+    async fn insert_new(
         &self,
         connection: &PgConnection,
         rows: &TableRows<'_>,
     ) -> Result<u64, SqlFailure> {
-        let mut mismatch_count = 0;
-        for (items, are_new) in [(&rows.new, true), (&rows.repeated, false)] {
-            if items.is_empty() {
-                continue;
-            }
-            let prepared = rows.prepared;
-            let mut encoder = RowEncoder::new(&self.options.tables, prepared, items);
-            let next_chunk = || encoder.next_chunk();
-            let inserted = if are_new {
-                connection.copy_rows(prepared, next_chunk).await
-            } else {
-                let schema = &self.options.schema;
-                connection
-                    .insert_missing_rows(schema, &prepared.table, next_chunk)
-                    .await
-            };
-            mismatch_count += encoder.mismatch_count;
-            if let Err(failure) = inserted {
-                return Err(self.remember_refused(failure, items, encoder.unreadable));
-            }
+        let mut encoder = RowEncoder::new(&self.options.tables, rows.prepared, &rows.new);
+        let copied = connection
+            .copy_rows(rows.prepared, || encoder.next_chunk())
+            .await;
+        match copied {
+            Ok(_row_count) => Ok(encoder.mismatch_count),
+            Err(failure) => Err(self.remember_refused(failure, &rows.new, encoder.unreadable)),
         }
-        Ok(mismatch_count)
+    }
+
+    /// Inserts the rows of one table that may exist already. Returns how many values did not fit.
+    async fn insert_repeated(
+        &self,
+        connection: &PgConnection,
+        rows: &TableRows<'_>,
+    ) -> Result<u64, SqlFailure> {
+        let (schema, table) = (&self.options.schema, &rows.prepared.table);
+        let mut encoder = RowEncoder::new(&self.options.tables, rows.prepared, &rows.repeated);
+        let inserted = connection
+            .insert_missing_rows(schema, table, || encoder.next_chunk())
+            .await;
+        match inserted {
+            Ok(_row_count) => Ok(encoder.mismatch_count),
+            Err(failure) => Err(self.remember_refused(failure, &rows.repeated, encoder.unreadable)),
+        }
     }
 
     /// Remembers which row of a COPY the server refuses, if the server says so.

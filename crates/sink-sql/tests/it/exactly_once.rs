@@ -57,6 +57,62 @@ async fn a_batch_that_was_committed_already_is_not_doubled() {
 }
 
 #[tokio::test]
+async fn rows_of_many_tables_are_not_doubled_either() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    let all: Vec<_> = crate::campus::examples()
+        .iter()
+        .map(|(offset, json)| crate::campus::item(*offset, json))
+        .collect();
+    let half = all.len() / 2;
+    send(&sink, all[..half].to_vec()).await.unwrap();
+    let again: Vec<_> = all[10..].to_vec();
+    send(&sink, again).await.unwrap();
+    let reader = postgres.reader().await;
+    let counts = "select sum(event_count) from live.activity_by_day";
+    assert_eq!(
+        usize::try_from(reader.number(counts).await).unwrap(),
+        all.len()
+    );
+}
+
+#[tokio::test]
+async fn a_refused_row_in_one_of_many_tables_is_the_failure_of_the_batch() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    let names = [
+        "grade_change",
+        "logged_in",
+        "logged_out",
+        "syllabus_updated",
+    ];
+    let items = |from: u64| {
+        let numbered = names.iter().zip(from..);
+        numbered
+            .map(|(name, offset)| event(offset, name, "{}"))
+            .collect::<Vec<_>>()
+    };
+    send(&sink, items(0)).await.unwrap();
+    let reader = postgres.reader().await;
+    reader
+        .execute("alter table live.logged_in add check (easel_offset <> 5)")
+        .await;
+    let failure = send(&sink, items(4)).await.unwrap_err();
+    assert_eq!(failure.blame(), Blame::Event, "{failure}");
+    assert!(failure.to_string().contains("23514"), "{failure}");
+    assert_eq!(position(&sink).await, Some(4));
+    send(&sink, items(8)).await.unwrap();
+    assert_eq!(
+        reader.number("select count(*) from live.logged_in").await,
+        2
+    );
+}
+
+#[tokio::test]
 async fn a_redelivered_row_fills_its_gap_and_leaves_the_cursor_alone() {
     let Some(postgres) = Postgres::start().await else {
         return;
