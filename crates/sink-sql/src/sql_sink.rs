@@ -199,8 +199,12 @@ impl SqlSink {
             schema, key, epoch, ..
         } = &self.options;
         self.prepare_tables(connection, batch).await?;
-        connection.execute("begin").await?;
-        let cursor = match connection.lock_cursor(schema, key).await? {
+        let (begun, cursor) = futures::join!(
+            connection.execute("begin"),
+            connection.lock_cursor(schema, key)
+        );
+        begun?;
+        let cursor = match cursor? {
             Some(cursor) => cursor,
             None => {
                 connection.create_cursor(schema, key, *epoch).await?;

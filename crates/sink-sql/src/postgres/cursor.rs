@@ -1,6 +1,7 @@
 //! The cursor in the database: how far a lane has filled the tables.
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::connection::PgConnection;
 use super::failure::SqlFailure;
@@ -67,10 +68,13 @@ impl PgConnection {
             own(CURSORS_TABLE),
         );
         let replay = key.replay_number();
-        let rows = self
-            .client
-            .query(&sql, &[&key.folder, &key.subscription, &replay])
-            .await;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&key.folder, Type::TEXT),
+            (&key.subscription, Type::TEXT),
+            (&replay, Type::INT8),
+        ];
+        // A typed query needs no round trip to be prepared.
+        let rows = self.client.query_typed(&sql, &parameters).await;
         let rows = match rows {
             Ok(rows) => rows,
             Err(error) if is_missing(&error) => return Ok(None),
@@ -127,14 +131,14 @@ impl PgConnection {
         );
         let replay = key.replay_number();
         let (next_offset, epoch) = (signed(next_offset), signed(epoch));
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [
-            &key.folder,
-            &key.subscription,
-            &replay,
-            &next_offset,
-            &epoch,
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&key.folder, Type::TEXT),
+            (&key.subscription, Type::TEXT),
+            (&replay, Type::INT8),
+            (&next_offset, Type::INT8),
+            (&epoch, Type::INT8),
         ];
-        self.client.execute(&sql, &parameters).await?;
+        self.client.execute_typed(&sql, &parameters).await?;
         Ok(())
     }
 }
