@@ -318,7 +318,7 @@ impl Settings {
         let refusals = subscriptions.filter_map(|spec| {
             let SinkSpec::Webhook(webhook) = &spec.sink;
             let endpoint = Endpoint::parse(webhook.url.expose()).ok()?;
-            let refused = guard.check_endpoint(&endpoint).err()?;
+            let refused = guard.check_host(endpoint.host_name()).err()?;
             Some(format!("subscription {}: {refused}", spec.name))
         });
         refusals.collect()

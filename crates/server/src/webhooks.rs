@@ -178,7 +178,7 @@ impl SpecCheck for Webhooks {
 
     fn check_address(&self, spec: &Spec) -> Result<(), String> {
         let endpoint = WebhookParts::from_spec(spec)?.endpoint;
-        let checked = self.clients().guard().check_endpoint(&endpoint);
+        let checked = self.clients().guard().check_host(endpoint.host_name());
         checked.map_err(|refused| format!("webhook.url: {refused}"))
     }
 

@@ -22,6 +22,7 @@
 
 mod answer;
 mod batch;
+mod guard;
 mod jwt_cell;
 mod outcome;
 mod sink;
@@ -30,13 +31,15 @@ mod webhook;
 
 pub use answer::EndpointAnswer;
 pub use batch::{Batch, Form, Item};
+pub use guard::{
+    AddressError, AddressKind, CheckedAddress, Embedding, Guard, GuardMode, Refused, RefusedReason, Resolve, SystemResolver,
+};
 pub use jwt_cell::JwtCell;
 pub use outcome::{Blame, Outcome, Results, SendError};
 pub use sink::{Order, Sink, SinkLimits};
 #[cfg(feature = "webhook")]
 pub use webhook::{
-    AddressKind, CheckedAddress, ClientError, ClientIdentity, ClientIdentityError, CustomHeaders,
-    CustomHeadersError, Embedding, Endpoint, EndpointError, Guard, GuardMode, JwtSigner,
-    ProxyError, Refused, RefusedReason, RequestSigner, Resolve, SystemResolver, TimeSource, Trial,
+    ClientError, ClientIdentity, ClientIdentityError, CustomHeaders, CustomHeadersError, Endpoint, EndpointError, JwtSigner,
+    ProxyError, RequestSigner, TimeSource, Trial,
     Webhook, WebhookClient, WebhookOptions, WebhookSettings, describe_metrics,
 };

@@ -29,9 +29,10 @@
 mod answer;
 mod client;
 mod client_identity;
+mod connector;
 mod custom_headers;
 mod endpoint;
-mod guard;
+mod proxy;
 mod read_counts;
 mod redaction;
 mod request;
@@ -43,10 +44,7 @@ pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
 pub use client_identity::{ClientIdentity, ClientIdentityError};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use endpoint::{Endpoint, EndpointError};
-pub use guard::{
-    AddressKind, CheckedAddress, Embedding, Guard, GuardMode, ProxyError, Refused, RefusedReason,
-    Resolve, SystemResolver,
-};
+pub use proxy::ProxyError;
 pub use signer::{JwtSigner, RequestSigner, describe_metrics};
 pub use trial::Trial;
 

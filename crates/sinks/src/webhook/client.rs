@@ -30,11 +30,11 @@ use tracing::warn;
 
 use super::Endpoint;
 use super::client_identity::ClientIdentity;
-use super::guard::{
-    CheckedAddress, Guard, GuardedConnector, ProxyError, Refused, Resolve, SystemResolver,
-};
+use super::connector::GuardedConnector;
+use super::proxy::ProxyError;
 use super::read_counts::{CountingConnector, ReadCounts};
 use crate::SendError;
+use crate::guard::{CheckedAddress, Guard, Refused, Resolve, SystemResolver};
 
 /// Returns the current time, which every request contains.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;

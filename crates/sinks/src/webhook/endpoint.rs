@@ -81,6 +81,11 @@ impl Endpoint {
     pub fn host(&self) -> &str {
         &self.0.host
     }
+
+    /// Returns the host without the port: a name, or an address as in the URL.
+    pub fn host_name(&self) -> &str {
+        self.uri().host().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Endpoint {

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::guard::GuardedConnector;
+use super::connector::GuardedConnector;
 
 /// The underlying connection: TCP, or TLS on TCP.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;

@@ -14,7 +14,6 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Ready, ready};
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,12 +31,12 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
-use tracing::warn;
 
+use super::Endpoint;
 use super::proxy::{Proxy, ProxyError};
-use super::resolver::Resolve;
-use super::{CheckedAddress, Guard, GuardMode, Refused, literal};
-use crate::webhook::Endpoint;
+use crate::guard::{
+    AddressError, CheckedAddress, Guard, Refused, Resolve, unchecked_addresses,
+};
 
 /// The timeout of connecting: DNS, TCP and the answer of the proxy. A cancelled attempt may still be
 /// connecting in the background.
@@ -48,7 +47,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Connects to the host of a URL over TCP, directly or through the proxy.
 #[derive(Clone, Debug)]
-pub(in crate::webhook) struct GuardedConnector(Arc<Dialer>);
+pub(super) struct GuardedConnector(Arc<Dialer>);
 
 #[derive(Debug)]
 struct Dialer {
@@ -60,10 +59,6 @@ struct Dialer {
 /// Why a connection could not be made.
 #[derive(Debug, Error)]
 enum DialError {
-    #[error("resolve the name {name}")]
-    Resolve { name: String, source: io::Error },
-    #[error("the name {name} has no address")]
-    NoAddress { name: String },
     #[error("connect through the proxy {proxy}")]
     Proxy { proxy: String, source: BoxError },
     #[error("no connection after {} seconds", CONNECT_TIMEOUT.as_secs())]
@@ -73,7 +68,7 @@ enum DialError {
 }
 
 impl GuardedConnector {
-    pub(in crate::webhook) fn new(
+    pub(super) fn new(
         guard: Guard,
         proxy: Option<&SecretUrl>,
         resolver: Arc<dyn Resolve>,
@@ -86,19 +81,20 @@ impl GuardedConnector {
     }
 
     /// Checks an endpoint before it is saved. With a proxy, names are not resolved.
-    pub(in crate::webhook) async fn check(
+    pub(super) async fn check(
         &self,
         endpoint: &Endpoint,
     ) -> Result<CheckedAddress, Refused> {
         let dialer = &self.0;
         match dialer.proxy {
             Some(_) => {
-                dialer.guard.check_endpoint(endpoint)?;
+                dialer.guard.check_host(endpoint.host_name())?;
                 Ok(CheckedAddress::Allowed)
             }
             None => {
                 let resolver = dialer.resolver.as_ref();
-                dialer.guard.resolve_and_check(endpoint, resolver).await
+                let host = endpoint.host_name();
+                dialer.guard.resolve_and_check(host, resolver).await
             }
         }
     }
@@ -128,53 +124,14 @@ impl Dialer {
         let host = uri.host().ok_or(DialError::NoHost)?;
         match &self.proxy {
             None => {
-                let addresses = self.checked_addresses(host).await?;
-                Ok(tcp(addresses).call(uri).await?)
+                let resolver = self.resolver.as_ref();
+                let addresses = self.guard.checked_addresses(host, resolver).await;
+                Ok(tcp(addresses.map_err(unwrapped)?).call(uri).await?)
             }
             Some(proxy) => {
-                self.enforce(self.guard.check_host(host))?;
+                self.guard.enforce(self.guard.check_host(host))?;
                 self.tunnel(proxy, uri).await
             }
-        }
-    }
-
-    /// Returns the addresses of `host`, if the guard refuses none of them.
-    async fn checked_addresses(&self, host: &str) -> Result<Vec<IpAddr>, BoxError> {
-        // A refused name is not even resolved.
-        let by_host = self.guard.check_host(host);
-        let is_refused = by_host.is_err();
-        self.enforce(by_host)?;
-        let addresses = self.addresses(host).await?;
-        if !is_refused {
-            self.enforce(self.guard.check_addresses(host, &addresses))?;
-        }
-        Ok(addresses)
-    }
-
-    /// Returns the addresses of `host`, unchecked.
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
-        if let Some(address) = literal(host) {
-            return Ok(vec![address]);
-        }
-        let name = || host.to_owned();
-        match self.resolver.resolve(host).await {
-            Ok(addresses) if addresses.is_empty() => Err(DialError::NoAddress { name: name() }),
-            Ok(addresses) => Ok(addresses),
-            Err(source) => Err(DialError::Resolve {
-                name: name(),
-                source,
-            }),
-        }
-    }
-
-    /// Returns the result of a check. In the mode [`GuardMode::Report`], logs a refusal and returns `Ok`.
-    fn enforce(&self, checked: Result<(), Refused>) -> Result<(), Refused> {
-        match (checked, self.guard.mode) {
-            (Err(error), GuardMode::Report) => {
-                warn!(%error, "connection to an address that the guard would refuse");
-                Ok(())
-            }
-            (checked, GuardMode::Enforce | GuardMode::Report) => checked,
         }
     }
 
@@ -187,7 +144,7 @@ impl Dialer {
             source,
         };
         let host = proxy.uri().host().ok_or(DialError::NoHost)?;
-        let addresses = self.addresses(host).await;
+        let addresses = unchecked_addresses(host, self.resolver.as_ref()).await;
         let addresses = addresses.map_err(|error| failed(error.into()))?;
         let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp(addresses));
         if let Some(authorization) = proxy.authorization() {
@@ -195,6 +152,14 @@ impl Dialer {
         }
         let connection = tunnel.call(with_port(uri)?).await;
         Ok(connection.map_err(|error| failed(error.into()))?)
+    }
+}
+
+/// Returns the refusal of the guard without a wrapper.
+fn unwrapped(error: AddressError) -> BoxError {
+    match error {
+        AddressError::Refused(refused) => refused.into(),
+        error @ (AddressError::Resolve { .. } | AddressError::NoAddress { .. }) => error.into(),
     }
 }
 

@@ -1,36 +1,32 @@
-//! The address guard against SSRF: which addresses a webhook may connect to.
+//! The address guard against SSRF: which addresses a sink may connect to.
 //!
 //! The creator of a subscription chooses a URL, and this server connects to that URL. Without the guard, the
 //! URL could name a service that only this machine or its network can reach. So the guard permits public
 //! addresses, and refuses all others unless the operator allows them.
 //!
-//! The guard checks twice: when a subscription is saved, to give an early answer, and at every connection
-//! (`connector.rs`). Only the second check protects, because DNS may answer differently each time. A name
-//! with several addresses is refused if one of its addresses is refused.
+//! The guard checks twice: when a subscription is saved, to give an early answer, and at every connection.
+//! Only the second check protects, because DNS may answer differently each time: a sink connects only to the
+//! addresses that [`Guard::checked_addresses`] returns. A name with several addresses is refused if one of its
+//! addresses is refused.
 //!
 //! Not here: which subscriptions the guard applies to, and redirects, which webhooks never follow.
 
-mod connector;
-mod proxy;
 mod resolver;
 mod special;
 
-pub(super) use connector::GuardedConnector;
-
-pub use proxy::ProxyError;
 pub use resolver::{Resolve, SystemResolver};
 pub use special::{AddressKind, Embedding, RefusedReason};
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use thiserror::Error;
 use tokio::time::timeout;
-use tracing::debug;
-
-use super::Endpoint;
+use tracing::{debug, warn};
 
 /// The timeout of resolving a name when a subscription is saved.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,9 +72,31 @@ pub struct Refused {
     reason: RefusedReason,
 }
 
+/// Why there is no address to connect to.
+#[derive(Debug, Error)]
+pub enum AddressError {
+    /// The guard refuses an address.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The name cannot be resolved.
+    #[error("resolve the name {name}")]
+    Resolve {
+        /// The name.
+        name: String,
+        /// The error of the resolver.
+        source: io::Error,
+    },
+    /// The name has no address.
+    #[error("the name {name} has no address")]
+    NoAddress {
+        /// The name.
+        name: String,
+    },
+}
+
 impl Guard {
     /// Returns a guard with the same rules that only logs. Clients with different modes must not share
-    /// connections, so each mode needs its own [`WebhookClient`](crate::WebhookClient).
+    /// connections, so each mode needs its own client.
     #[must_use]
     pub fn report_only(&self) -> Self {
         Self {
@@ -124,18 +142,21 @@ impl Guard {
 
     /// Checks the host of a URL without DNS: an address, or a name that means this machine or a metadata
     /// service. Any other name passes.
-    pub fn check_endpoint(&self, endpoint: &Endpoint) -> Result<(), Refused> {
-        self.check_host(endpoint.uri().host().unwrap_or_default())
+    pub fn check_host(&self, host: &str) -> Result<(), Refused> {
+        match (literal(host), known_address(host)) {
+            (Some(address), _) => self.check(address),
+            (None, Some(address)) => self.check_addresses(host, &[address]),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Checks the host of a URL, and resolves a name once to check its addresses. A name that cannot be resolved
     /// now is not refused, because its endpoint may not exist yet. Every connection is checked again.
     pub async fn resolve_and_check(
         &self,
-        endpoint: &Endpoint,
+        host: &str,
         resolver: &dyn Resolve,
     ) -> Result<CheckedAddress, Refused> {
-        let host = endpoint.uri().host().unwrap_or_default();
         self.check_host(host)?;
         if literal(host).is_some() {
             return Ok(CheckedAddress::Allowed);
@@ -160,11 +181,31 @@ impl Guard {
         }
     }
 
-    fn check_host(&self, host: &str) -> Result<(), Refused> {
-        match (literal(host), known_address(host)) {
-            (Some(address), _) => self.check(address),
-            (None, Some(address)) => self.check_addresses(host, &[address]),
-            (None, None) => Ok(()),
+    /// Returns the addresses of `host` for a connection, if the guard refuses none of them.
+    pub async fn checked_addresses(
+        &self,
+        host: &str,
+        resolver: &dyn Resolve,
+    ) -> Result<Vec<IpAddr>, AddressError> {
+        // A refused name is not even resolved.
+        let by_host = self.check_host(host);
+        let is_refused = by_host.is_err();
+        self.enforce(by_host)?;
+        let addresses = unchecked_addresses(host, resolver).await?;
+        if !is_refused {
+            self.enforce(self.check_addresses(host, &addresses))?;
+        }
+        Ok(addresses)
+    }
+
+    /// Returns the result of a check. In the mode [`GuardMode::Report`], logs a refusal and returns `Ok`.
+    pub(crate) fn enforce(&self, checked: Result<(), Refused>) -> Result<(), Refused> {
+        match (checked, self.mode) {
+            (Err(error), GuardMode::Report) => {
+                warn!(%error, "connection to an address that the guard would refuse");
+                Ok(())
+            }
+            (checked, GuardMode::Enforce | GuardMode::Report) => checked,
         }
     }
 
@@ -178,6 +219,25 @@ impl Guard {
             Some(refused) => Err(Refused { name, ..refused }),
             None => Ok(()),
         }
+    }
+}
+
+/// Returns the addresses of `host`, unchecked.
+pub(crate) async fn unchecked_addresses(
+    host: &str,
+    resolver: &dyn Resolve,
+) -> Result<Vec<IpAddr>, AddressError> {
+    if let Some(address) = literal(host) {
+        return Ok(vec![address]);
+    }
+    let name = || host.to_owned();
+    match resolver.resolve(host).await {
+        Ok(addresses) if addresses.is_empty() => Err(AddressError::NoAddress { name: name() }),
+        Ok(addresses) => Ok(addresses),
+        Err(source) => Err(AddressError::Resolve {
+            name: name(),
+            source,
+        }),
     }
 }
 
