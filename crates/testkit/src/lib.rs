@@ -20,9 +20,13 @@
 
 mod batch;
 mod clock;
+#[cfg(feature = "postgres")]
+mod cut_proxy;
 mod events;
 mod log;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod receiver;
 mod report;
 mod sink;
@@ -32,10 +36,14 @@ mod barrier;
 
 pub use batch::batch;
 pub use clock::TokioClock;
+#[cfg(feature = "postgres")]
+pub use cut_proxy::{Cut, CutProxy};
 pub use easel_log::FakeClock;
 pub use events::{event, with_attributes_key};
 pub use log::FailingLog;
 pub use page::check_page;
+#[cfg(feature = "postgres")]
+pub use postgres::{Durability, Postgres, TableReader, url_through};
 pub use receiver::{Received, Receiver};
 pub use report::{report_missing, report_skipped};
 pub use sink::RecordingSink;

@@ -9,17 +9,26 @@ use easel_catalog::{Catalog, EventOrigin, Limits, admit};
 use easel_keys::SecretUrl;
 use easel_log::Offset;
 use easel_sink_sql::{
-    CursorKey, EventTables, PgOptions, SqlSink, SqlSinkOptions, TableLayout, TableViews,
+    CursorKey, EventTables, GuardSource, PgOptions, SqlSink, SqlSinkOptions, TableLayout,
+    TableViews,
 };
-use easel_sinks::{Batch, Form, Item, SendError, Sink};
+use easel_sinks::{Batch, Form, Guard, Item, SendError, Sink};
 use jiff::Timestamp;
 
 /// The time of the first event.
 pub(crate) const START: Timestamp = Timestamp::constant(1_770_797_742, 67_000_000);
 
+/// Allows connections to this machine.
+pub(crate) fn local_guard() -> GuardSource {
+    Arc::new(|| Guard {
+        loopback_allowed: true,
+        ..Guard::default()
+    })
+}
+
 /// Returns the options of a sink for the schema `live`, with the epoch 1.
 pub(crate) fn options(url: &str) -> SqlSinkOptions {
-    let mut database = PgOptions::new(&SecretUrl::new(url)).unwrap();
+    let mut database = PgOptions::new(&SecretUrl::new(url), None, local_guard()).unwrap();
     database.statement_timeout = Duration::from_secs(20);
     database.lock_timeout = Duration::from_secs(5);
     SqlSinkOptions {
@@ -27,6 +36,7 @@ pub(crate) fn options(url: &str) -> SqlSinkOptions {
         schema: "live".to_owned(),
         tables: tables(TableLayout::Typed),
         views: TableViews::All,
+        rows_may_exist: false,
         key: CursorKey {
             folder: "folder-1".to_owned(),
             subscription: "tables".to_owned(),

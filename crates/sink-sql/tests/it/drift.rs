@@ -3,7 +3,7 @@
 use easel_sink_sql::{ObservedFields, SchemaPlan, SqlSink, SqlType, TableLayout};
 
 use crate::campus::{event, options, position, send, sink, tables};
-use crate::postgres::Postgres;
+use easel_testkit::Postgres;
 
 #[tokio::test]
 async fn unknown_fields_and_mismatches_are_in_extra() {

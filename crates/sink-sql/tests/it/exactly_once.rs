@@ -6,8 +6,8 @@ use easel_sink_sql::{SqlSink, TableViews};
 use easel_sinks::{Blame, Item, SendError, Sink};
 
 use crate::campus::{event, options, position, send, sink};
-use crate::postgres::{Durability, Postgres, url_through};
-use crate::proxy::{Cut, Proxy};
+use easel_testkit::{Cut, CutProxy};
+use easel_testkit::{Durability, Postgres, url_through};
 
 const COUNT: &str = "select count(*) from live.logged_out";
 
@@ -130,7 +130,7 @@ async fn a_lost_connection_leaves_nothing_and_blames_the_endpoint() {
     let Some(postgres) = Postgres::start().await else {
         return;
     };
-    let proxy = Proxy::start(postgres.port()).await;
+    let proxy = CutProxy::start(postgres.port()).await;
     let sink = sink(&url_through(proxy.port));
     send(&sink, events(0..1)).await.unwrap();
     for trigger in [b"PGCOPY\n".as_slice(), b"update \"live\"", b"begin"] {
@@ -148,7 +148,7 @@ async fn a_commit_without_an_answer_is_looked_up() {
     let Some(postgres) = Postgres::start().await else {
         return;
     };
-    let proxy = Proxy::start(postgres.port()).await;
+    let proxy = CutProxy::start(postgres.port()).await;
     let sink = sink(&url_through(proxy.port));
     send(&sink, events(0..1)).await.unwrap();
     proxy.cut_at(b"commit", Cut::BeforeAnswer);

@@ -3,7 +3,7 @@
 use easel_sink_sql::{SqlSink, TableLayout};
 
 use crate::campus::{event, examples, item, options, send, sink, tables};
-use crate::postgres::Postgres;
+use easel_testkit::Postgres;
 
 #[tokio::test]
 async fn the_wide_layout_has_all_events_in_one_table() {

@@ -13,10 +13,6 @@ mod layouts;
 #[cfg(test)]
 mod lossless;
 #[cfg(test)]
-mod postgres;
-#[cfg(test)]
-mod proxy;
-#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod tls;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::campus::{examples, item, send, sink};
-use crate::postgres::Postgres;
+use easel_testkit::Postgres;
 
 /// Returns true if a column, as PostgreSQL shows it in JSON, has the value that the event has.
 fn is_same(shown: &Value, sent: &Value) -> bool {

@@ -4,11 +4,18 @@ use easel_keys::SecretUrl;
 use easel_sink_sql::{PgConnection, PgOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::postgres::Postgres;
+use crate::campus::local_guard;
+use easel_testkit::Postgres;
 
 /// Tries to connect. Returns the protocol of the connection, or the failure.
 async fn connect(url: &str) -> Result<bool, String> {
-    let options = PgOptions::new(&SecretUrl::new(url)).map_err(|error| error.to_string())?;
+    connect_with(url, None).await
+}
+
+/// Tries to connect with the certificates of an authority.
+async fn connect_with(url: &str, ca: Option<&str>) -> Result<bool, String> {
+    let options = PgOptions::new(&SecretUrl::new(url), ca, local_guard());
+    let options = options.map_err(|error| error.to_string())?;
     let connection = PgConnection::open(&options)
         .await
         .map_err(|failure| failure.to_string())?;
@@ -40,10 +47,7 @@ async fn each_mode_checks_as_much_of_the_certificate_as_in_libpq() {
     postgres
         .use_certificate(&server.pem(), &server_key.serialize_pem())
         .await;
-    let folder = tempfile::tempdir().unwrap();
-    let root_file = folder.path().join("root.crt");
-    std::fs::write(&root_file, authority.pem()).unwrap();
-    let root = format!("sslrootcert={}", root_file.display());
+    let ca = authority.pem();
 
     assert_eq!(
         connect(&url("localhost", "sslmode=disable")).await,
@@ -67,7 +71,8 @@ async fn each_mode_checks_as_much_of_the_certificate_as_in_libpq() {
         ("127.0.0.1", "verify-ca", true),
         ("127.0.0.1", "verify-full", false),
     ] {
-        let result = connect(&url(host, &format!("sslmode={mode}&{root}"))).await;
+        let url = url(host, &format!("sslmode={mode}"));
+        let result = connect_with(&url, Some(&ca)).await;
         assert_eq!(result.is_ok(), is_accepted, "{host} {mode}: {result:?}");
     }
 }

@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 
 /// When the proxy cuts a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// Before the server receives the bytes.
     BeforeServer,
     /// After the server has answered, before the client receives the answer.
     BeforeAnswer,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Rule {
     /// The bytes in the stream from the client that start the cut.
     trigger: std::sync::Mutex<Option<(Vec<u8>, Cut)>>,
@@ -24,15 +24,17 @@ struct Rule {
 }
 
 /// A TCP proxy in front of a server.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+#[derive(Debug)]
+pub struct CutProxy {
+    /// The loopback port of the proxy.
+    pub port: u16,
     rule: Arc<Rule>,
     _tasks: JoinSet<()>,
 }
 
-impl Proxy {
+impl CutProxy {
     /// Starts a proxy in front of a server on this loopback port.
-    pub(crate) async fn start(server_port: u16) -> Self {
+    pub async fn start(server_port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let rule = Arc::new(Rule::default());
@@ -55,13 +57,13 @@ impl Proxy {
     }
 
     /// Cuts the next connection that sends `trigger`.
-    pub(crate) fn cut_at(&self, trigger: &[u8], cut: Cut) {
+    pub fn cut_at(&self, trigger: &[u8], cut: Cut) {
         self.rule.is_cut.store(false, Ordering::SeqCst);
         *self.rule.trigger.lock().unwrap() = Some((trigger.to_vec(), cut));
     }
 
     /// Returns true if the proxy has cut a connection.
-    pub(crate) fn has_cut(&self) -> bool {
+    pub fn has_cut(&self) -> bool {
         self.rule.is_cut.load(Ordering::SeqCst)
     }
 }

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use easel_testkit::report_missing;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
+
+use crate::report_missing;
 
 /// Where Debian and other systems install the server.
 const FOLDERS: [&str; 4] = [
@@ -32,8 +33,8 @@ fn postgres_user() -> Option<(u32, u32)> {
 }
 
 /// Whether the server syncs its files.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
     /// As in production.
     Synced,
     /// Faster. A killed server process still keeps its data, because the system has it.
@@ -41,7 +42,8 @@ pub(crate) enum Durability {
 }
 
 /// A PostgreSQL server.
-pub(crate) struct Postgres {
+#[derive(Debug)]
+pub struct Postgres {
     bin: PathBuf,
     folder: TempDir,
     port: u16,
@@ -51,12 +53,12 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Starts a server with an empty database. `None` if PostgreSQL is not installed.
-    pub(crate) async fn start() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         Self::start_with(Durability::Unsynced).await
     }
 
     /// Starts a server with an empty database. `None` if PostgreSQL is not installed.
-    pub(crate) async fn start_with(durability: Durability) -> Option<Self> {
+    pub async fn start_with(durability: Durability) -> Option<Self> {
         let bin = FOLDERS
             .iter()
             .map(Path::new)
@@ -126,7 +128,7 @@ impl Postgres {
     }
 
     /// Lets the server offer TLS with this certificate, from the next connection on.
-    pub(crate) async fn use_certificate(&self, certificate: &str, key: &str) {
+    pub async fn use_certificate(&self, certificate: &str, key: &str) {
         for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
             let path = self.data().join(name);
             fs::write(&path, pem).unwrap();
@@ -152,7 +154,7 @@ impl Postgres {
     }
 
     /// Starts the server, and waits until it accepts connections.
-    pub(crate) async fn launch(&mut self) {
+    pub async fn launch(&mut self) {
         let fsync = match self.durability {
             Durability::Synced => "fsync=on",
             Durability::Unsynced => "fsync=off",
@@ -183,7 +185,7 @@ impl Postgres {
     }
 
     /// Stops the server at once, without a checkpoint, as a crash does.
-    pub(crate) fn stop_immediately(&mut self) {
+    pub fn stop_immediately(&mut self) {
         if let Some(mut server) = self.server.take() {
             let pid = i32::try_from(server.id()).unwrap();
             let pid = rustix::process::Pid::from_raw(pid).unwrap();
@@ -193,21 +195,21 @@ impl Postgres {
     }
 
     /// Returns the URL of the database.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         url_through(self.port)
     }
 
     /// Returns the port.
-    pub(crate) fn port(&self) -> u16 {
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// Connects as a reader of the tables.
-    pub(crate) async fn reader(&self) -> Reader {
+    pub async fn reader(&self) -> TableReader {
         let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { drop(connection.await) });
-        Reader {
+        TableReader {
             client,
             _tasks: tasks,
         }
@@ -215,7 +217,7 @@ impl Postgres {
 }
 
 /// Returns the URL of the database behind this loopback port.
-pub(crate) fn url_through(port: u16) -> String {
+pub fn url_through(port: u16) -> String {
     format!("postgresql://easel@127.0.0.1:{port}/postgres?sslmode=disable")
 }
 
@@ -226,25 +228,27 @@ impl Drop for Postgres {
 }
 
 /// A connection that reads tables.
-pub(crate) struct Reader {
-    pub(crate) client: Client,
+#[derive(Debug)]
+pub struct TableReader {
+    /// The connection.
+    pub client: Client,
     _tasks: JoinSet<()>,
 }
 
-impl Reader {
+impl TableReader {
     /// Returns one value as text; `None` for NULL.
-    pub(crate) async fn value(&self, sql: &str) -> Option<String> {
+    pub async fn value(&self, sql: &str) -> Option<String> {
         let sql = format!("select ({sql})::text");
         self.client.query_one(&sql, &[]).await.unwrap().get(0)
     }
 
     /// Returns one number.
-    pub(crate) async fn number(&self, sql: &str) -> i64 {
+    pub async fn number(&self, sql: &str) -> i64 {
         self.value(sql).await.unwrap().parse().unwrap()
     }
 
     /// Returns the rows of a query as JSON objects.
-    pub(crate) async fn rows(&self, sql: &str) -> Vec<serde_json::Value> {
+    pub async fn rows(&self, sql: &str) -> Vec<serde_json::Value> {
         let sql = format!("select to_jsonb(r)::text from ({sql}) r");
         let rows = self.client.query(&sql, &[]).await.unwrap();
         rows.iter()
@@ -253,7 +257,7 @@ impl Reader {
     }
 
     /// Executes statements.
-    pub(crate) async fn execute(&self, sql: &str) {
+    pub async fn execute(&self, sql: &str) {
         self.client.batch_execute(sql).await.unwrap();
     }
 }
