@@ -71,8 +71,8 @@ pub use dialect::{ActualType, PostgresDialect, Relation, SqlDialect};
 pub use json_text::NotJson;
 pub use observed::ObservedFields;
 pub use postgres::{
-    CursorKey, DatabaseUrlError, PgConnection, PgOptions, PreparedSchema, Promotion, SqlFailure,
-    TableCursor, TableViews,
+    CursorKey, DatabaseUrlError, GuardSource, PgConnection, PgOptions, PreparedSchema, Promotion,
+    SqlFailure, TableCursor, TableViews,
 };
 pub use schema_plan::{SchemaChange, SchemaPlan};
 pub use sql_column::{ColumnSource, SqlColumn};

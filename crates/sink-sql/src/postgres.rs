@@ -9,7 +9,7 @@ mod rows;
 mod schema;
 mod tls;
 
-pub use connection::{DatabaseUrlError, PgConnection, PgOptions};
+pub use connection::{DatabaseUrlError, GuardSource, PgConnection, PgOptions};
 pub use cursor::{CursorKey, TableCursor};
 pub use failure::SqlFailure;
 pub(crate) use prepared_table::PreparedTable;

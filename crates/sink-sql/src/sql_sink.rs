@@ -5,7 +5,7 @@
 //! is looked up: its cursor says whether it happened.
 //!
 //! Rows before the cursor are redelivered dead letters. They are inserted unless they exist, and the cursor
-//! stays where it is.
+//! stays where it is. A replay inserts all its rows unless they exist, and moves a cursor of its own.
 //!
 //! A row that the database refuses is found by the lane: this sink rejects the whole batch, and the lane
 //! sends its halves, until the culprit is alone. The server mostly says which row it refuses. This sink
@@ -58,6 +58,8 @@ pub struct SqlSinkOptions {
     pub views: TableViews,
     /// The lane whose events are written.
     pub key: CursorKey,
+    /// True if other lanes may have inserted the rows already, as for a replay.
+    pub rows_may_exist: bool,
     /// The epoch of the server's lease. A server with an older epoch cannot write any more.
     pub epoch: u64,
     /// The maximum number of events in one transaction.
@@ -216,12 +218,16 @@ impl SqlSink {
         if cursor.migration_number != connection.migration_number {
             return Err(SqlFailure::SchemaChanged);
         }
-        let rows = BatchRows::new(&connection.tables, batch, cursor.next_offset)?;
+        let rows = BatchRows::new(
+            &connection.tables,
+            batch,
+            cursor.next_offset,
+            self.options.rows_may_exist,
+        )?;
         let unfitting = unfitting_fields(&self.options.tables, &rows);
         if self.widen_observed(connection, &unfitting).await? {
             return Err(SqlFailure::SchemaChanged);
         }
-        // The request for a table is sent before the server has answered for the table before.
         // The server gets the request for a table before it has answered for the table before.
         let mut inserting = FuturesOrdered::new();
         for table in rows.tables.values().filter(|table| !table.new.is_empty()) {

@@ -4,11 +4,11 @@
 //! cancelled leaves nothing behind.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use easel_keys::SecretUrl;
+use easel_sinks::{Guard, Resolve, SystemResolver};
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_postgres::config::{Host, SslMode};
@@ -23,13 +23,24 @@ use super::tls::{CertificateCheck, connector};
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The port of PostgreSQL, if a URL has none.
+const DEFAULT_PORT: u16 = 5432;
+
+/// The name of this machine, for the guard.
+const LOCAL_HOST: &str = "localhost";
+
 /// The name that the server shows for the connection.
 const APPLICATION_NAME: &str = "easel";
+
+/// Returns the rules about addresses. They can change while a server runs.
+pub type GuardSource = Arc<dyn Fn() -> Guard + Send + Sync>;
 
 /// How to connect to a database.
 #[derive(Clone)]
 pub struct PgOptions {
     config: Config,
+    guard: GuardSource,
+    resolver: Arc<dyn Resolve>,
     connector: MakeRustlsConnect,
     /// How long a statement may take.
     pub statement_timeout: Duration,
@@ -61,8 +72,13 @@ impl PgOptions {
     /// Parses the URL of a database, such as `postgresql://easel:secret@db.example/events?sslmode=verify-full`.
     ///
     /// `sslmode` is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`. Without it, it is `prefer`.
-    /// `sslrootcert` is a PEM file with the trusted certificates.
-    pub fn new(url: &SecretUrl) -> Result<Self, DatabaseUrlError> {
+    /// `ca` has the trusted certificates in PEM; `None` means those of the operating system. `guard` says which
+    /// addresses a connection may use.
+    pub fn new(
+        url: &SecretUrl,
+        ca: Option<&str>,
+        guard: GuardSource,
+    ) -> Result<Self, DatabaseUrlError> {
         let text = url.expose();
         if !["postgresql://", "postgres://"]
             .iter()
@@ -72,14 +88,14 @@ impl PgOptions {
         }
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
         let mut check = CertificateCheck::Off;
-        let mut root_file = None;
         let mut parameters = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             match parameter.split_once('=') {
                 Some(("sslmode", "verify-ca")) => check = CertificateCheck::Authority,
                 Some(("sslmode", "verify-full")) => check = CertificateCheck::Full,
-                Some(("sslrootcert", path)) => {
-                    root_file = Some(PathBuf::from(path.replace("%2F", "/").replace("%2f", "/")));
+                Some((name @ ("sslrootcert" | "sslcert" | "sslkey" | "hostaddr"), _)) => {
+                    let reason = format!("the parameter {name} is not supported");
+                    return Err(DatabaseUrlError::Invalid { reason });
                 }
                 _ => parameters.push(parameter),
             }
@@ -93,23 +109,88 @@ impl PgOptions {
         if check != CertificateCheck::Off {
             config.ssl_mode(SslMode::Require);
         }
-        config
-            .application_name(APPLICATION_NAME)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_user_timeout(Duration::from_secs(30))
-            .keepalives_idle(Duration::from_secs(30));
-        let connector = connector(check, root_file.as_deref());
+        let connector = connector(check, ca);
+        let is_unix = |host: &Host| !matches!(host, Host::Tcp(_));
+        let unix_count = config
+            .get_hosts()
+            .iter()
+            .filter(|host| is_unix(host))
+            .count();
+        if config.get_hosts().is_empty() {
+            let reason = "it has no host".to_owned();
+            return Err(DatabaseUrlError::Invalid { reason });
+        }
+        if unix_count > 0 && unix_count < config.get_hosts().len() {
+            let reason = "it has a Unix socket and a host".to_owned();
+            return Err(DatabaseUrlError::Invalid { reason });
+        }
         Ok(Self {
             config,
+            guard,
+            resolver: Arc::new(SystemResolver),
             connector: connector.map_err(|reason| DatabaseUrlError::Certificates { reason })?,
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
         })
     }
 
+    /// Replaces the resolver of the operating system, for tests.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Returns the names and addresses of the hosts in the URL. A Unix socket counts as this machine.
+    pub fn host_names(&self) -> impl Iterator<Item = &str> {
+        self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.as_str(),
+            #[cfg(unix)]
+            Host::Unix(_) => LOCAL_HOST,
+        })
+    }
+
+    /// Returns true if both have the same hosts and ports.
+    pub fn has_same_hosts(&self, other: &Self) -> bool {
+        self.config.get_hosts() == other.config.get_hosts()
+            && self.config.get_ports() == other.config.get_ports()
+    }
+
+    /// Returns the configuration for one connection. It has the addresses that the guard has checked, so no name
+    /// is resolved again.
+    async fn checked_config(&self) -> Result<Config, SqlFailure> {
+        let unchecked = &self.config;
+        let mut config = Config::new();
+        copy_settings(unchecked, &mut config);
+        let (guard, resolver) = ((self.guard)(), self.resolver.as_ref());
+        let ports = unchecked.get_ports();
+        for (index, host) in unchecked.get_hosts().iter().enumerate() {
+            let port = ports.get(index).or(ports.first());
+            let port = port.copied().unwrap_or(DEFAULT_PORT);
+            match host {
+                Host::Tcp(name) => {
+                    for address in guard.checked_addresses(name, resolver).await? {
+                        config.host(name).hostaddr(address).port(port);
+                    }
+                }
+                #[cfg(unix)]
+                Host::Unix(path) => {
+                    guard.checked_addresses(LOCAL_HOST, resolver).await?;
+                    config.host_path(path).port(port);
+                }
+            }
+        }
+        Ok(config)
+    }
+
     /// Returns the first host, as `name:port`. `None` for a Unix socket.
     pub fn host(&self) -> Option<String> {
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let port = self
+            .config
+            .get_ports()
+            .first()
+            .copied()
+            .unwrap_or(DEFAULT_PORT);
         match self.config.get_hosts().first()? {
             Host::Tcp(name) => Some(format!("{name}:{port}")),
             #[cfg(unix)]
@@ -144,13 +225,16 @@ pub struct PgConnection {
 impl PgConnection {
     /// Connects, and sets the timeouts.
     pub async fn open(options: &PgOptions) -> Result<Self, SqlFailure> {
-        let connecting = options.config.connect(options.connector.clone());
+        let connecting = async {
+            let config = options.checked_config().await?;
+            let connected = config.connect(options.connector.clone()).await;
+            connected.map_err(|error| SqlFailure::from_connect(&error))
+        };
         let (client, connection) = tokio::time::timeout(2 * CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_elapsed| SqlFailure::Unconnected {
                 reason: "the server does not answer".to_owned(),
-            })?
-            .map_err(|error| SqlFailure::from_connect(&error))?;
+            })??;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             // The statements in progress get an error of their own.
@@ -198,12 +282,37 @@ impl PgConnection {
     }
 }
 
+/// Copies everything except hosts and ports, and sets what is the same for every connection.
+fn copy_settings(from: &Config, to: &mut Config) {
+    if let Some(user) = from.get_user() {
+        to.user(user);
+    }
+    if let Some(password) = from.get_password() {
+        to.password(password);
+    }
+    if let Some(database) = from.get_dbname() {
+        to.dbname(database);
+    }
+    if let Some(options) = from.get_options() {
+        to.options(options);
+    }
+    to.ssl_mode(from.get_ssl_mode())
+        .ssl_negotiation(from.get_ssl_negotiation())
+        .channel_binding(from.get_channel_binding())
+        .target_session_attrs(from.get_target_session_attrs())
+        .load_balance_hosts(from.get_load_balance_hosts())
+        .application_name(APPLICATION_NAME)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_user_timeout(Duration::from_secs(30))
+        .keepalives_idle(Duration::from_secs(30));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(url: &str) -> Result<PgOptions, DatabaseUrlError> {
-        PgOptions::new(&SecretUrl::new(url))
+        PgOptions::new(&SecretUrl::new(url), None, Arc::new(Guard::default))
     }
 
     #[test]
@@ -227,6 +336,10 @@ mod tests {
         for url in [
             "postgresql://ida:s3cret@db.example/x?sslmode=s3cret",
             "postgresql://ida:s3cret@db.example/x?s3cret=1",
+            "postgresql://ida:s3cret@db.example/x?sslrootcert=/s3cret",
+            "postgresql://ida:s3cret@db.example/x?hostaddr=10.0.0.1",
+            "postgresql:///s3cret",
+            "postgresql://db.example,%2Fs3cret/x",
         ] {
             let error = parse(url).unwrap_err();
             assert!(matches!(error, DatabaseUrlError::Invalid { .. }));

@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 
-use easel_sinks::SendError;
+use easel_sinks::{AddressError, SendError};
 use thiserror::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -16,6 +16,12 @@ pub enum SqlFailure {
     #[error("connect to the database: {reason}")]
     Unconnected {
         /// The error with its causes.
+        reason: String,
+    },
+    /// No connection was made, because the address guard refuses the address.
+    #[error("connect to the database: {reason}")]
+    Guarded {
+        /// The refusal.
         reason: String,
     },
     /// The connection was lost. The statement may have had an effect.
@@ -74,6 +80,7 @@ impl SqlFailure {
         match self {
             Self::RowRefused { .. } | Self::Superseded { .. } => true,
             Self::Unconnected { .. }
+            | Self::Guarded { .. }
             | Self::Lost { .. }
             | Self::Busy { .. }
             | Self::Refused { .. }
@@ -128,10 +135,27 @@ impl From<tokio_postgres::Error> for SqlFailure {
     }
 }
 
+impl From<AddressError> for SqlFailure {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::Refused(refused) => Self::Guarded {
+                reason: refused.to_string(),
+            },
+            AddressError::Resolve { ref source, .. } => Self::Unconnected {
+                reason: format!("{error}: {source}"),
+            },
+            AddressError::NoAddress { .. } => Self::Unconnected {
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
 impl From<SqlFailure> for SendError {
     fn from(failure: SqlFailure) -> Self {
         match failure {
             SqlFailure::Unconnected { reason } => Self::Unconnected { reason },
+            SqlFailure::Guarded { reason } => Self::NotSent { reason },
             SqlFailure::Lost { reason } => Self::Unreachable { reason },
             SqlFailure::RowRefused { reason, .. } => Self::Rejected { reason },
             SqlFailure::Busy { reason } => Self::Busy {

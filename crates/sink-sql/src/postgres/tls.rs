@@ -3,8 +3,6 @@
 //! The modes mean what they mean in libpq: `require` encrypts without a check of the server's certificate,
 //! `verify-ca` also checks who signed the certificate, and `verify-full` also checks its host name.
 
-use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -28,23 +26,26 @@ pub(super) enum CertificateCheck {
     Full,
 }
 
-/// Returns a connector that checks the server's certificate. `root_file` has the trusted certificates; `None`
+/// Returns a connector that checks the server's certificate. `ca` has the trusted certificates in PEM; `None`
 /// means those of the system.
 pub(super) fn connector(
     check: CertificateCheck,
-    root_file: Option<&Path>,
+    ca: Option<&str>,
 ) -> Result<MakeRustlsConnect, String> {
+    if ca.is_some() && check == CertificateCheck::Off {
+        return Err("they require sslmode=verify-ca or sslmode=verify-full".to_owned());
+    }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let config = match check {
         CertificateCheck::Full => builder
-            .with_root_certificates(roots(root_file)?)
+            .with_root_certificates(roots(ca)?)
             .with_no_client_auth(),
         CertificateCheck::Authority | CertificateCheck::Off => {
             let authority = if check == CertificateCheck::Authority {
-                let roots = Arc::new(roots(root_file)?);
+                let roots = Arc::new(roots(ca)?);
                 let verifier =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 Some(verifier.build().map_err(|error| error.to_string())?)
@@ -64,20 +65,18 @@ pub(super) fn connector(
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn roots(root_file: Option<&Path>) -> Result<RootCertStore, String> {
+fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    match root_file {
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        Some(path) => {
-            let read = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| read(&error))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| read(&error))?;
-                roots.add(certificate).map_err(|error| read(&error))?;
-            }
-        }
+    let Some(ca) = ca else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
+    };
+    for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate".to_owned());
     }
     Ok(roots)
 }

@@ -26,18 +26,20 @@ pub(super) struct BatchRows<'b> {
 /// The items of a batch for one table.
 pub(super) struct TableRows<'b> {
     pub(super) prepared: &'b PreparedTable,
-    /// The items from the cursor on.
+    /// The items whose rows cannot exist.
     pub(super) new: Vec<&'b Item>,
-    /// The items before the cursor. Their rows may exist already.
+    /// The items whose rows may exist already.
     pub(super) repeated: Vec<&'b Item>,
 }
 
 impl<'b> BatchRows<'b> {
-    /// Sorts the items of a batch by table. `cursor` is the first offset that the tables do not have.
+    /// Sorts the items of a batch by table. `cursor` is the first offset that the tables do not have. With
+    /// `rows_may_exist`, other lanes may have inserted any of the rows.
     pub(super) fn new(
         prepared: &'b HashMap<Arc<str>, Arc<PreparedTable>>,
         batch: &'b Batch,
         cursor: u64,
+        rows_may_exist: bool,
     ) -> Result<Self, SqlFailure> {
         let mut rows = Self {
             tables: BTreeMap::new(),
@@ -54,10 +56,13 @@ impl<'b> BatchRows<'b> {
                 repeated: Vec::new(),
             });
             let offset = item.offset.get();
-            if offset < cursor {
+            let is_before_cursor = offset < cursor;
+            if is_before_cursor || rows_may_exist {
                 table.repeated.push(item);
             } else {
                 table.new.push(item);
+            }
+            if !is_before_cursor {
                 rows.next_offset = Some(offset + 1);
             }
         }
