@@ -71,7 +71,10 @@ pub(crate) async fn send(
     if let Some(metadata) = event.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("producer".to_owned(), "easel-test".into());
     }
-    let SinkSpec::Webhook(webhook) = &spec.sink;
+    let SinkSpec::Webhook(webhook) = &spec.sink else {
+        let detail = "A test delivery requires a webhook, and this subscription writes to tables.";
+        return Err(ApiError::invalid(INVALID, detail).with_pointer("/subscription"));
+    };
     let url = webhook.url.without_secrets();
     let report = (api.send_test)(spec, event.to_string().into_bytes()).await;
     let report = report.map_err(|reason| {

@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use easel_keys::Secret;
-use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SinkSpec, Spec};
+use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, Spec};
 use easel_sinks::{ClientError, Endpoint};
 
 use crate::global_args::GlobalArgs;
@@ -316,8 +316,7 @@ impl Settings {
         let guard = self.config.webhook.guard(self.config.listen);
         let subscriptions = self.config.subscriptions.iter();
         let refusals = subscriptions.filter_map(|spec| {
-            let SinkSpec::Webhook(webhook) = &spec.sink;
-            let endpoint = Endpoint::parse(webhook.url.expose()).ok()?;
+            let endpoint = Endpoint::parse(spec.sink.webhook()?.url.expose()).ok()?;
             let refused = guard.check_host(endpoint.host_name()).err()?;
             Some(format!("subscription {}: {refused}", spec.name))
         });

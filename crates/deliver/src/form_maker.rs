@@ -23,11 +23,13 @@ pub struct FormKind {
 impl FormKind {
     /// Returns the kind of form that a subscription asks for.
     pub const fn of_spec(spec: &Spec) -> Self {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
         Self {
             format: spec.format,
             masking: spec.masking,
-            jwt: webhook.jwt_algorithm(),
+            jwt: match &spec.sink {
+                SinkSpec::Webhook(webhook) => webhook.jwt_algorithm(),
+                SinkSpec::Sql(_) => None,
+            },
         }
     }
 }

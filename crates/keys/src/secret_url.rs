@@ -26,7 +26,8 @@ impl SecretUrl {
         self.0.expose()
     }
 
-    /// Returns the URL without user name, password, query and fragment. `?…` stands for a query.
+    /// Returns the URL without user name, password, query and fragment. `…@` stands for a user name, and `?…`
+    /// for a query.
     pub fn without_secrets(&self) -> String {
         let text = self.expose();
         let is_scheme = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -40,10 +41,10 @@ impl SecretUrl {
         let host = match authority.rsplit_once('@') {
             // It is unclear where the host starts, so hide everything after the scheme.
             Some((userinfo, _)) if userinfo.contains(['?', '#']) => return format!("{scheme}…"),
-            Some((_, host)) => host,
-            None => authority,
+            Some((_, host)) => format!("…@{host}"),
+            None => authority.to_owned(),
         };
-        let host_and_path = [host, path].concat();
+        let host_and_path = [&host, path].concat();
         match host_and_path.find(['?', '#']) {
             None => scheme + &host_and_path,
             Some(end) => {
@@ -84,18 +85,21 @@ mod tests {
         );
         check("https://a.example?key=s3cret", "https://a.example?…");
         check("https://a.example/#s3cret", "https://a.example/");
-        check("https://ida:s3cret@a.example/x@y", "https://a.example/x@y");
-        check("https://ida:s3@cret@a.example/", "https://a.example/");
-        check("https://ida:s3cret@a.example\\x", "https://a.example\\x");
+        check(
+            "https://ida:s3cret@a.example/x@y",
+            "https://…@a.example/x@y",
+        );
+        check("https://ida:s3@cret@a.example/", "https://…@a.example/");
+        check("https://ida:s3cret@a.example\\x", "https://…@a.example\\x");
     }
 
     #[test]
     fn invalid_urls_show_no_secret_either() {
         check("", "");
-        check("ida:s3cret@a.example", "a.example");
+        check("ida:s3cret@a.example", "…@a.example");
         check("a.example/hook?key=s3cret", "a.example/hook?…");
         check("?key=s3cret", "?…");
         check("https://ida:s3?cret@a.example/", "https://…");
-        check("ida:s3cret@a.example/x://y", "a.example/x://y");
+        check("ida:s3cret@a.example/x://y", "…@a.example/x://y");
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct DataFolder {
 /// The folder's identity and generation while a server runs on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Session {
-    identity: Identity,
+    pub(crate) identity: Identity,
     generation: u64,
 }
 

@@ -46,6 +46,8 @@ mod master_key;
 mod operator_events;
 mod reload;
 mod retention;
+mod sinks;
+mod tables;
 mod vitals;
 mod webhook_clients;
 mod webhook_parts;
@@ -68,7 +70,7 @@ pub use data_folder::{
 pub use easel_caliper::Role;
 pub use easel_subscriptions::{
     BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SecretReference, SinkSpec,
-    Spec, SpecJson, Start, Term, WebhookSpec,
+    Spec, SpecJson, SqlSpec, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};
@@ -76,3 +78,4 @@ pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{Reloaded, Reloader};
 pub use server::Server;
 pub use start_error::StartError;
+pub use tables::check_database_url;

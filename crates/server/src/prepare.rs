@@ -19,8 +19,8 @@ use rustix::fs::{Access, access};
 
 use crate::catalog_folder::{self, OwnFiles, place_of_word};
 use crate::config_error::{ConfigError, ConfigFaults, check_token};
+use crate::sinks::check_sink;
 use crate::webhook_clients::WebhookClients;
-use crate::webhook_parts::WebhookParts;
 use crate::{Auth, Config, KinesisKey};
 
 /// Valid settings, with everything that was created from them.
@@ -203,7 +203,7 @@ impl Config {
                 faults.push(ConfigError::NameTaken { index, name });
                 continue;
             }
-            if let Err(fault) = WebhookParts::from_spec(spec) {
+            if let Err(fault) = check_sink(spec) {
                 let name = name.clone();
                 faults.push(ConfigError::Webhook { index, name, fault });
             }

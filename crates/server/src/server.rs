@@ -32,6 +32,8 @@ use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
+use crate::sinks::Sinks;
+use crate::tables::Tables;
 use crate::vitals::Vitals;
 use crate::webhooks::Webhooks;
 use crate::{Auth, Config, Deliveries, Prepared, Reloader, StartError, gauges, test_delivery};
@@ -90,6 +92,15 @@ impl Server {
             Arc::clone(&keys),
             &config.keys.issuer,
         );
+        let guard_source = webhooks.clone();
+        let sinks = Sinks {
+            tables: Tables::new(
+                Arc::clone(&prepared.catalog),
+                session.identity,
+                Arc::new(move || guard_source.guard()),
+            ),
+            webhooks: webhooks.clone(),
+        };
         let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
         let lost_count = store.lost_count()?;
         if lost_count > 0 {
@@ -99,7 +110,7 @@ impl Server {
         let stores = Stores {
             folder: &folder,
             state: store,
-            webhooks: &webhooks,
+            sinks: &sinks,
             log: &log,
             clock: &clock,
             catalog: &prepared.catalog,
@@ -113,7 +124,7 @@ impl Server {
         let dispatch_deps = DispatchDeps {
             log: Arc::clone(&log),
             subscriptions: Arc::clone(&subscriptions),
-            make_sink: webhooks.make_sink(),
+            make_sink: sinks.make_sink(subscriptions.epoch()),
             form_maker: form_maker.clone(),
             clock: Arc::clone(&clock),
             tell_operator: tell_operator.clone(),
@@ -241,7 +252,7 @@ impl Server {
 struct Stores<'a> {
     folder: &'a DataFolder,
     state: Arc<SqliteStore>,
-    webhooks: &'a Webhooks,
+    sinks: &'a Sinks,
     log: &'a SharedLog,
     clock: &'a Arc<dyn Clock>,
     catalog: &'a Arc<Catalog>,
@@ -255,7 +266,7 @@ impl Stores<'_> {
             Arc::<SqliteStore>::clone(&self.state),
             Arc::clone(self.log),
             Arc::clone(self.clock),
-            Arc::new(self.webhooks.clone()),
+            Arc::new(self.sinks.clone()),
             Arc::clone(self.catalog),
         );
         let opened = opened.await?.with_operator(self.tell_operator.clone());
@@ -265,8 +276,8 @@ impl Stores<'_> {
         }
         let stored = subscriptions.list();
         let stored: Vec<_> = stored.iter().map(|stored| stored.spec.clone()).collect();
-        self.webhooks.ensure_keys(&stored).await;
-        self.webhooks.ensure_keys(&config.subscriptions).await;
+        self.sinks.webhooks.ensure_keys(&stored).await;
+        self.sinks.webhooks.ensure_keys(&config.subscriptions).await;
         subscriptions.declare(config.subscriptions.clone()).await?;
         // A killed process may have trimmed the log without saving the expired events.
         subscriptions.expire_trimmed();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use easel_keys::{SigningAlgorithm, WebhookSecret};
 use easel_sinks::{ClientIdentity, CustomHeaders, Endpoint, WebhookSettings};
-use easel_subscriptions::{Authentication, Signing, SinkSpec, Spec, WebhookSpec};
+use easel_subscriptions::{Authentication, Signing, Spec, WebhookSpec};
 
 /// The parts of a webhook that its spec describes.
 #[derive(Clone, Debug)]
@@ -27,7 +27,9 @@ impl WebhookParts {
     /// Creates the parts of a spec, and validates them. The error names the invalid place, and never contains a
     /// secret.
     pub(crate) fn from_spec(spec: &Spec) -> Result<Self, String> {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
+        let Some(webhook) = spec.sink.webhook() else {
+            return Err("the subscription has no webhook".to_owned());
+        };
         let endpoint = Endpoint::parse(webhook.url.expose());
         Ok(Self {
             endpoint: endpoint.map_err(|error| format!("webhook.url: failed to {error}"))?,

@@ -7,14 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use easel_deliver::MakeSink;
 use easel_keys::{Keys, SigningAlgorithm};
 use easel_log::{Clock, SystemClock, run_blocking};
 use easel_sinks::{
-    Batch, CheckedAddress, Endpoint, Item, JwtSigner, Outcome, RequestSigner, SendError, Sink,
+    Batch, CheckedAddress, Guard, Item, JwtSigner, Outcome, RequestSigner, SendError, Sink,
     SinkLimits, Webhook, describe_metrics,
 };
-use easel_subscriptions::{GuardState, SinkSpec, Spec, SpecCheck};
+use easel_subscriptions::{GuardState, Spec, Subscription};
 use tracing::error;
 
 use crate::test_delivery::MakeWebhook;
@@ -63,19 +62,16 @@ impl Webhooks {
         std::mem::replace(&mut current.clients, clients)
     }
 
-    /// Returns a function that creates the sink of a subscription.
-    pub(crate) fn make_sink(&self) -> MakeSink {
-        let webhooks = self.clone();
-        Box::new(move |subscription| {
-            let parts = WebhookParts::from_spec(&subscription.spec)?;
-            Ok(Arc::new(ReplaceableWebhook {
-                signer: webhooks.signer(&parts),
-                webhooks: webhooks.clone(),
-                guard: subscription.guard,
-                parts,
-                latest: Mutex::new(None),
-            }) as Arc<dyn Sink>)
-        })
+    /// Creates the sink of a subscription with a webhook.
+    pub(crate) fn make_sink(&self, subscription: &Subscription) -> Result<Arc<dyn Sink>, String> {
+        let parts = WebhookParts::from_spec(&subscription.spec)?;
+        Ok(Arc::new(ReplaceableWebhook {
+            signer: self.signer(&parts),
+            webhooks: self.clone(),
+            guard: subscription.guard,
+            parts,
+            latest: Mutex::new(None),
+        }))
     }
 
     /// Returns a function that creates a webhook for one attempt.
@@ -137,7 +133,7 @@ impl Webhooks {
         let algorithms: BTreeSet<SigningAlgorithm> = specs
             .iter()
             .filter_map(|spec| {
-                let SinkSpec::Webhook(webhook) = &spec.sink;
+                let webhook = spec.sink.webhook()?;
                 webhook.jwt_algorithm()
             })
             .collect();
@@ -149,6 +145,23 @@ impl Webhooks {
                 error!(error, %algorithm, "signing keys not generated");
             }
         }
+    }
+
+    /// Validates everything that needs no network, except the address.
+    pub(crate) fn check(spec: &Spec) -> Result<(), String> {
+        WebhookParts::from_spec(spec).map(drop)
+    }
+
+    /// Rejects a URL with an address that the guard refuses.
+    pub(crate) fn check_address(&self, spec: &Spec) -> Result<(), String> {
+        let endpoint = WebhookParts::from_spec(spec)?.endpoint;
+        let checked = self.guard().check_host(endpoint.host_name());
+        checked.map_err(|refused| format!("webhook.url: {refused}"))
+    }
+
+    /// Returns the current rules about addresses.
+    pub(crate) fn guard(&self) -> Guard {
+        self.clients().guard().clone()
     }
 
     fn clients(&self) -> WebhookClients {
@@ -167,39 +180,6 @@ impl Webhooks {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         current.number
-    }
-}
-
-#[async_trait]
-impl SpecCheck for Webhooks {
-    fn check(&self, spec: &Spec) -> Result<(), String> {
-        WebhookParts::from_spec(spec).map(drop)
-    }
-
-    fn check_address(&self, spec: &Spec) -> Result<(), String> {
-        let endpoint = WebhookParts::from_spec(spec)?.endpoint;
-        let checked = self.clients().guard().check_host(endpoint.host_name());
-        checked.map_err(|refused| format!("webhook.url: {refused}"))
-    }
-
-    fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool {
-        // The rest of a spec may not be valid yet.
-        let endpoint = |spec: &Spec| {
-            let SinkSpec::Webhook(webhook) = &spec.sink;
-            Endpoint::parse(webhook.url.expose())
-        };
-        match (endpoint(spec), endpoint(other)) {
-            (Ok(endpoint), Ok(other)) => endpoint.has_same_origin(&other),
-            _ => false,
-        }
-    }
-
-    async fn check_resolved(&self, spec: &Spec) -> Result<(), String> {
-        self.resolve(spec).await.map(drop)
-    }
-
-    async fn prepare(&self, spec: &Spec) {
-        self.ensure_keys(std::slice::from_ref(spec)).await;
     }
 }
 

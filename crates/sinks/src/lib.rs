@@ -32,14 +32,15 @@ mod webhook;
 pub use answer::EndpointAnswer;
 pub use batch::{Batch, Form, Item};
 pub use guard::{
-    AddressError, AddressKind, CheckedAddress, Embedding, Guard, GuardMode, Refused, RefusedReason, Resolve, SystemResolver,
+    AddressError, AddressKind, CheckedAddress, Embedding, Guard, GuardMode, Refused, RefusedReason,
+    Resolve, SystemResolver,
 };
 pub use jwt_cell::JwtCell;
 pub use outcome::{Blame, Outcome, Results, SendError};
 pub use sink::{Order, Sink, SinkLimits};
 #[cfg(feature = "webhook")]
 pub use webhook::{
-    ClientError, ClientIdentity, ClientIdentityError, CustomHeaders, CustomHeadersError, Endpoint, EndpointError, JwtSigner,
-    ProxyError, RequestSigner, TimeSource, Trial,
-    Webhook, WebhookClient, WebhookOptions, WebhookSettings, describe_metrics,
+    ClientError, ClientIdentity, ClientIdentityError, CustomHeaders, CustomHeadersError, Endpoint,
+    EndpointError, JwtSigner, ProxyError, RequestSigner, TimeSource, Trial, Webhook, WebhookClient,
+    WebhookOptions, WebhookSettings, describe_metrics,
 };

@@ -7,6 +7,7 @@
 mod delivery;
 mod json;
 mod secrets;
+mod sql;
 mod time_limit;
 mod validate;
 mod webhook;
@@ -17,6 +18,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use easel_catalog::{KeyField, is_operator_event};
+use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -27,13 +29,14 @@ use wildmatch::WildMatch;
 pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
 pub use secrets::SecretReference;
+pub use sql::{Promote, SqlLayout, SqlSpec};
 pub use webhook::{Authentication, ClientCertificate, Signing, WebhookSpec};
 
 use crate::Schedule;
 
 /// The specification of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "SpecJson")]
+#[serde(try_from = "SpecJson")]
 pub struct Spec {
     /// The unique name for operators.
     pub name: Name,
@@ -77,6 +80,42 @@ impl Spec {
 pub enum SinkSpec {
     /// HTTP POST to an endpoint.
     Webhook(WebhookSpec),
+    /// Rows in tables of a database.
+    Sql(SqlSpec),
+}
+
+impl SinkSpec {
+    /// Returns the webhook; `None` for another kind of sink.
+    pub const fn webhook(&self) -> Option<&WebhookSpec> {
+        match self {
+            Self::Webhook(webhook) => Some(webhook),
+            Self::Sql(_) => None,
+        }
+    }
+
+    /// Returns the tables; `None` for another kind of sink.
+    pub const fn sql(&self) -> Option<&SqlSpec> {
+        match self {
+            Self::Sql(sql) => Some(sql),
+            Self::Webhook(_) => None,
+        }
+    }
+
+    /// Returns the URL of the endpoint or the database.
+    pub const fn url(&self) -> &SecretUrl {
+        match self {
+            Self::Webhook(webhook) => &webhook.url,
+            Self::Sql(sql) => &sql.url,
+        }
+    }
+
+    /// Returns the place of the URL in the JSON of the spec.
+    pub const fn url_path(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook.url",
+            Self::Sql(_) => "sql.url",
+        }
+    }
 }
 
 /// Conditions on an event's metadata. Each list that is not empty must contain the event's value.
@@ -191,6 +230,9 @@ pub enum SpecError {
         /// The invalid number.
         number: u32,
     },
+    /// The spec has no sink, or several.
+    #[error("exactly one of `webhook` and `sql` is required")]
+    Sink,
     /// The number of batches in flight is out of range.
     #[error("in_flight must be 1 to 256, not {number}")]
     InFlight {

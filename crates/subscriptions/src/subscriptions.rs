@@ -21,8 +21,8 @@ use crate::definition::Definition;
 use crate::metrics;
 use crate::state_store::{Epoch, NewSubscription, StateStore, StateStoreError, StoredSubscription};
 use crate::{
-    Balance, ChangeError, GuardState, Name, Origin, ReplayNumber, SinkSpec, Spec, SpecCheck, Start,
-    State, Subscription,
+    Balance, ChangeError, GuardState, Name, Origin, ReplayNumber, Spec, SpecCheck, Start, State,
+    Subscription,
 };
 pub use dead_letters::Redelivery;
 
@@ -503,6 +503,11 @@ impl Subscriptions {
         Ok(changed)
     }
 
+    /// Returns the number of the lease. A later server on the same store has a greater number.
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Runs one change at a time. A change runs to its end even if the caller is cancelled, because
     /// store and memory must agree.
     async fn exclusively<T: Send + 'static, F>(self: &Arc<Self>, work: F) -> T
@@ -531,9 +536,7 @@ impl Subscriptions {
 
 /// Returns the state of the address guard after a change to `spec`. If the URL changes, the guard applies.
 fn guard_after_change(current: &Subscription, spec: &Spec) -> GuardState {
-    let SinkSpec::Webhook(before) = &current.spec.sink;
-    let SinkSpec::Webhook(after) = &spec.sink;
-    if before.url == after.url {
+    if current.spec.sink.url() == spec.sink.url() {
         current.guard
     } else {
         GuardState::Enforced

@@ -17,7 +17,7 @@ pub enum Cut {
 }
 
 #[derive(Debug, Default)]
-struct Rule {
+struct CutRule {
     /// The bytes in the stream from the client that start the cut.
     trigger: std::sync::Mutex<Option<(Vec<u8>, Cut)>>,
     is_cut: AtomicBool,
@@ -28,7 +28,7 @@ struct Rule {
 pub struct CutProxy {
     /// The loopback port of the proxy.
     pub port: u16,
-    rule: Arc<Rule>,
+    rule: Arc<CutRule>,
     _tasks: JoinSet<()>,
 }
 
@@ -37,7 +37,7 @@ impl CutProxy {
     pub async fn start(server_port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let rule = Arc::new(Rule::default());
+        let rule = Arc::new(CutRule::default());
         let shared = Arc::clone(&rule);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -69,7 +69,7 @@ impl CutProxy {
 }
 
 /// Forwards in both directions until one side ends or the rule cuts the connection.
-async fn forward(client: TcpStream, server: TcpStream, rule: Arc<Rule>) {
+async fn forward(client: TcpStream, server: TcpStream, rule: Arc<CutRule>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let mut request = vec![0; 64 * 1024];

@@ -21,11 +21,22 @@
 mod batch;
 mod clock;
 #[cfg(feature = "postgres")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test must end if its proxy cannot work"
+)]
 mod cut_proxy;
 mod events;
 mod log;
 mod page;
 #[cfg(feature = "postgres")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test must end if its server cannot work"
+)]
 mod postgres;
 mod receiver;
 mod report;
@@ -43,7 +54,7 @@ pub use events::{event, with_attributes_key};
 pub use log::FailingLog;
 pub use page::check_page;
 #[cfg(feature = "postgres")]
-pub use postgres::{Durability, Postgres, TableReader, url_through};
+pub use postgres::{Postgres, PostgresSync, TableReader, url_through};
 pub use receiver::{Received, Receiver};
 pub use report::{report_missing, report_skipped};
 pub use sink::RecordingSink;

@@ -34,11 +34,11 @@ fn postgres_user() -> Option<(u32, u32)> {
 
 /// Whether the server syncs its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
+pub enum PostgresSync {
     /// As in production.
-    Synced,
+    On,
     /// Faster. A killed server process still keeps its data, because the system has it.
-    Unsynced,
+    Off,
 }
 
 /// A PostgreSQL server.
@@ -48,17 +48,17 @@ pub struct Postgres {
     folder: TempDir,
     port: u16,
     server: Option<Child>,
-    durability: Durability,
+    sync: PostgresSync,
 }
 
 impl Postgres {
     /// Starts a server with an empty database. `None` if PostgreSQL is not installed.
     pub async fn start() -> Option<Self> {
-        Self::start_with(Durability::Unsynced).await
+        Self::start_with(PostgresSync::Off).await
     }
 
     /// Starts a server with an empty database. `None` if PostgreSQL is not installed.
-    pub async fn start_with(durability: Durability) -> Option<Self> {
+    pub async fn start_with(sync: PostgresSync) -> Option<Self> {
         let bin = FOLDERS
             .iter()
             .map(Path::new)
@@ -82,7 +82,7 @@ impl Postgres {
             folder,
             port,
             server: None,
-            durability,
+            sync,
         };
         let initialized = postgres
             .command("initdb")
@@ -155,9 +155,9 @@ impl Postgres {
 
     /// Starts the server, and waits until it accepts connections.
     pub async fn launch(&mut self) {
-        let fsync = match self.durability {
-            Durability::Synced => "fsync=on",
-            Durability::Unsynced => "fsync=off",
+        let fsync = match self.sync {
+            PostgresSync::On => "fsync=on",
+            PostgresSync::Off => "fsync=off",
         };
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command("postgres");

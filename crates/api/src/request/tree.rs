@@ -452,7 +452,10 @@ mod tests {
         let spec = |more: &str| format!(r#"{{"name":"x","webhook":{{"url":"http://a"}}{more}}}"#);
         for (json, wanted) in [
             ("7".to_owned(), "The body must be an object."),
-            (r#"{"name":"x"}"#.to_owned(), "`/webhook` is missing."),
+            (
+                r#"{"name":"x"}"#.to_owned(),
+                "The body: exactly one of `webhook` and `sql` is required.",
+            ),
             (
                 r#"{"name":"x","webhook":{}}"#.to_owned(),
                 "`/webhook/url` is missing.",

@@ -17,7 +17,7 @@ use easel_drift::DriftScanner;
 use easel_keys::{Keys, MasterKeyFile, MasterKeySource};
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
-use easel_subscriptions::{MemoryStore, SinkSpec, Spec, SpecCheck, Subscriptions};
+use easel_subscriptions::{MemoryStore, Spec, SpecCheck, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -56,23 +56,20 @@ struct NeedsScheme;
 #[async_trait]
 impl SpecCheck for NeedsScheme {
     fn check(&self, spec: &Spec) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
-        let is_http = webhook.url.expose().starts_with("http");
+        let is_http = spec.sink.url().expose().starts_with("http");
         let fault = || "the endpoint has no scheme".to_owned();
         is_http.then_some(()).ok_or_else(fault)
     }
 
     fn check_address(&self, spec: &Spec) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
-        let is_public = !webhook.url.expose().contains("//10.");
+        let is_public = !spec.sink.url().expose().contains("//10.");
         let fault = || "the address is refused".to_owned();
         is_public.then_some(()).ok_or_else(fault)
     }
 
     fn has_same_origin(&self, spec: &Spec, other: &Spec) -> bool {
         let host = |spec: &Spec| {
-            let SinkSpec::Webhook(webhook) = &spec.sink;
-            let shown = webhook.url.without_secrets();
+            let shown = spec.sink.url().without_secrets();
             shown.split('/').nth(2).map(str::to_owned)
         };
         host(spec) == host(other)
@@ -100,8 +97,7 @@ fn keys(folder: &TempDir) -> Arc<Keys> {
 /// Returns an endpoint that answers every test with 418 and rejects FTP.
 fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
     Arc::new(move |spec, event| {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
-        if webhook.url.expose().starts_with("ftp") {
+        if spec.sink.url().expose().starts_with("ftp") {
             return Box::pin(async { Err("the URL has no scheme".to_owned()) });
         }
         let event = serde_json::from_slice(&event).unwrap();

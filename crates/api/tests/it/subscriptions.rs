@@ -1,7 +1,7 @@
 //! Subscriptions, balances and tokens.
 
 use axum::http::{StatusCode, header};
-use easel_subscriptions::{Authentication, SinkSpec};
+use easel_subscriptions::Authentication;
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -83,7 +83,7 @@ async fn an_invalid_request_is_refused_with_a_code_and_the_reason() {
         path,
         r#"{"name":"x"}"#,
         invalid,
-        "`/webhook` is missing",
+        "exactly one of `webhook` and `sql` is required",
     )
     .await;
     check(
@@ -385,7 +385,8 @@ async fn changes_at_the_same_time_do_not_undo_each_other() {
             fixture.ask("PATCH", path, &timeout),
         );
         assert_eq!((one.0, two.0), (StatusCode::OK, StatusCode::OK));
-        let SinkSpec::Webhook(webhook) = fixture.subscriptions.get("a").unwrap().spec.sink.clone();
+        let stored = fixture.subscriptions.get("a").unwrap();
+        let webhook = stored.spec.sink.webhook().unwrap().clone();
         assert_eq!(webhook.timeout.as_secs(), 1 + round);
         let Some(Authentication::Bearer(stored)) = webhook.authentication else {
             panic!("the authentication is gone");

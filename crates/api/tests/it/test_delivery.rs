@@ -1,7 +1,6 @@
 //! Tests of `/v1/test-deliveries`.
 
 use axum::http::StatusCode;
-use easel_subscriptions::SinkSpec;
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -46,8 +45,7 @@ async fn a_test_can_use_any_url_format_and_event_type() {
     );
     let (spec, _) = fixture.sent.lock().unwrap().remove(0);
     assert!(spec.format.is_caliper());
-    let SinkSpec::Webhook(webhook) = &spec.sink;
-    assert_eq!(webhook.url.expose(), "http://a/");
+    assert_eq!(spec.sink.url().expose(), "http://a/");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod edit;
 mod fields;
 mod security;
+mod sql_args;
 mod subscription_json;
 mod test;
 
@@ -20,6 +21,7 @@ use edit::EditArgs;
 use fields::FieldArgs;
 pub(super) use fields::{condition, conditions_json, object};
 use security::{SecurityArgs, show_new_secret};
+use sql_args::SqlArgs;
 use subscription_json::SubscriptionJson;
 use test::TestArgs;
 
@@ -34,6 +36,7 @@ Examples:
       --format caliper-strict
   easel subscriptions add signed --webhook https://signed.example.edu/ \\
       --sign jwt --header 'x-api-key: env:API_KEY'
+  easel subscriptions add warehouse --sql env:DATABASE_URL --start earliest
   easel subscriptions test grades
   easel subscriptions edit grades --timeout 30s
   easel subscriptions edit grades --order key --retry 5s,1m,10m,1h
@@ -42,9 +45,9 @@ Examples:
 
 const ADD_HELP: &str = "\
 A secret can be `env:NAME` (an environment variable), `file:PATH` or `-`
-(stdin). So can the URL of --webhook, because its query is a secret. Other users
-of this machine can see the arguments of a command, so use one of these in place
-of the secret itself. The server never shows a secret again.
+(stdin). So can the URL of --webhook or --sql, because parts of it are secret.
+Other users of this machine can see the arguments of a command, so use one of
+these in place of the secret itself. The server never shows a secret again.
 
 Examples:
   easel subscriptions add grades --webhook https://grades.example.edu/hook
@@ -52,7 +55,8 @@ Examples:
       --sign standard
   easel subscriptions add private --webhook https://private.example.edu/ \\
       --bearer file:/run/secrets/private
-  easel subscriptions add token --webhook env:WEBHOOK_URL";
+  easel subscriptions add token --webhook env:WEBHOOK_URL
+  easel subscriptions add warehouse --sql file:/run/secrets/database-url";
 
 /// Manage subscriptions
 #[derive(Debug, clap::Args)]
@@ -107,8 +111,10 @@ struct AddArgs {
     /// Name of the subscription: a-z, 0-9, `-`, `_` and `.`
     name: String,
     /// URL of the endpoint that receives the events. Its query is a secret
-    #[arg(long, value_name = "URL")]
-    webhook: SecretArg,
+    #[arg(long, value_name = "URL", required_unless_present = "sql")]
+    webhook: Option<SecretArg>,
+    #[command(flatten)]
+    sql: SqlArgs,
     #[command(flatten)]
     fields: FieldArgs,
     #[command(flatten)]
@@ -172,7 +178,7 @@ impl SubscriptionsArgs {
                     .into_iter()
                     .map(SubscriptionJson::row)
                     .collect::<Vec<_>>();
-                output::table(["NAME", "STATE", "PENDING", "EVENTS", "WEBHOOK"], &rows)
+                output::table(["NAME", "STATE", "PENDING", "EVENTS", "DESTINATION"], &rows)
             }
             SubscriptionsCommand::Show(_) => {
                 output::fields(&client::read::<SubscriptionJson>(&answer)?.fields())
@@ -212,8 +218,12 @@ fn subscription_path(name: &str) -> String {
 impl AddArgs {
     /// Returns the body of the API request. Fields that were not given keep their defaults.
     fn spec(&self, reader: &mut SecretReader) -> Result<Value, Failure> {
-        let url = reader.read("--webhook", &self.webhook)?;
-        let mut spec = self.fields.json(Some(url.expose()));
+        let url = self.webhook.as_ref();
+        let url = url.map(|url| reader.read("--webhook", url)).transpose()?;
+        let mut spec = self
+            .fields
+            .json(url.as_ref().map(|url| url.expose().as_str()));
+        self.sql.add_to(&mut spec, reader)?;
         if let Some(members) = spec.as_object_mut() {
             members.insert("name".to_owned(), self.name.as_str().into());
             let start = self.start.as_deref().map(Value::from);

@@ -19,7 +19,7 @@ use super::error::{SettingsError, nearest};
 use super::excerpt::with_excerpt;
 use super::origin::{FilePosition, SettingOrigin};
 use super::shape::{
-    CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueCheck, ValueShape, kind_of,
+    CALIPER_ROLE, KINESIS_KEY, Presence, SUBSCRIPTION, SettingKey, ValueCheck, ValueShape, kind_of,
 };
 use super::{Layer, SettingValue, setting, text_list};
 
@@ -218,12 +218,30 @@ impl SettingsFile<'_> {
         }
         // A misspelled key is not reported as missing too.
         let is_missing = |field: &&SettingKey| {
-            field.required
+            field.presence == Presence::Required
                 && !table.keys().any(|name| name.get_ref() == field.name)
                 && !suggested_keys.iter().any(|name| name == field.name)
         };
         for field in fields.iter().filter(is_missing) {
             let fault = format!("`{prefix}{}` is missing", field.name);
+            let place = place.clone();
+            faults.push(SettingsError::Malformed { place, fault });
+        }
+        let alternatives: Vec<_> = fields
+            .iter()
+            .filter(|field| field.presence == Presence::Alternative)
+            .map(|field| field.name)
+            .collect();
+        let is_suggested = suggested_keys
+            .iter()
+            .any(|name| alternatives.contains(&name.as_str()));
+        let present = alternatives
+            .iter()
+            .filter(|name| table.keys().any(|key| key.get_ref() == **name));
+        if !alternatives.is_empty() && !is_suggested && present.count() != 1 {
+            let names = alternatives.iter().map(|name| format!("`{prefix}{name}`"));
+            let names = names.collect::<Vec<_>>().join(" and ");
+            let fault = format!("exactly one of {names} is required");
             let place = place.clone();
             faults.push(SettingsError::Malformed { place, fault });
         }
@@ -249,7 +267,7 @@ impl SettingsFile<'_> {
                 DeValue::Integer(number),
             ) => check(&number.to_string()),
             (ValueShape::Texts(_), DeValue::Array(items)) if items.is_empty() => {
-                let advice = if field.required {
+                let advice = if field.presence == Presence::Required {
                     ""
                 } else {
                     "; omit it to set no condition"

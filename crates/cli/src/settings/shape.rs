@@ -3,6 +3,7 @@
 //! A table is validated with its shape before serde parses the table. So one run finds all faults, and no
 //! message has serde's words. A test compares the shapes with the serde types.
 
+mod sql;
 mod webhook;
 
 use easel_catalog::KeyField;
@@ -17,7 +18,18 @@ pub(super) type ValueCheck = fn(&str) -> Result<(), String>;
 pub(super) struct SettingKey {
     pub(super) name: &'static str,
     pub(super) shape: ValueShape,
-    pub(super) required: bool,
+    pub(super) presence: Presence,
+}
+
+/// Whether a table must have a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// The table must have the key.
+    Required,
+    /// The table may have the key.
+    Optional,
+    /// The table must have exactly one of the keys with this presence.
+    Alternative,
 }
 
 /// The type of a value, with a check.
@@ -76,7 +88,7 @@ const fn required(name: &'static str, shape: ValueShape) -> SettingKey {
     SettingKey {
         name,
         shape,
-        required: true,
+        presence: Presence::Required,
     }
 }
 
@@ -84,7 +96,15 @@ const fn optional(name: &'static str, shape: ValueShape) -> SettingKey {
     SettingKey {
         name,
         shape,
-        required: false,
+        presence: Presence::Optional,
+    }
+}
+
+const fn alternative(name: &'static str, shape: ValueShape) -> SettingKey {
+    SettingKey {
+        name,
+        shape,
+        presence: Presence::Alternative,
     }
 }
 
@@ -121,7 +141,8 @@ pub(super) const SUBSCRIPTION: &[SettingKey] = &[
         },
     ),
     optional("on_exhausted", ValueShape::Text(on_exhausted)),
-    required("webhook", ValueShape::Table(webhook::WEBHOOK)),
+    alternative("webhook", ValueShape::Table(webhook::WEBHOOK)),
+    alternative("sql", ValueShape::Table(sql::SQL)),
 ];
 
 const CONDITIONS: &[SettingKey] = &[

@@ -1,5 +1,6 @@
 //! Tests of the settings in the file, in variables and in flags, and of the errors for invalid settings.
 
+mod sql;
 mod webhook;
 
 use std::ffi::OsString;
@@ -177,7 +178,7 @@ fn keys_and_types_in_the_lists_are_validated() {
     );
     check_file(
         "[[subscriptions]]\nname = \"grades\"",
-        "easel.toml:1:1: `webhook` is missing",
+        "easel.toml:1:1: exactly one of `webhook` and `sql` is required",
     );
     check_file(
         "subscriptions = 1",
@@ -343,7 +344,7 @@ fn one_run_reports_all_faults() {
          easel.toml:5:11: `events` must be a list of strings, not of a number\n\
          easel.toml:5:14: `events`: a value must not be empty, not \"\"\n\
          easel.toml:6:13: `in_flight` must be 1 to 256, not 0\n\
-         easel.toml:3:1: `webhook` is missing\n\
+         easel.toml:3:1: exactly one of `webhook` and `sql` is required\n\
          easel.toml:8:10: `canvas` must be a string, not a list\n\
          easel.toml:7:1: `segment` is missing\n\
          easel.toml:7:1: `roles` is missing\n\
@@ -456,7 +457,7 @@ fn master_keys_and_the_password_of_a_proxy_are_never_shown() {
     let value = |key: &str| &lines.iter().find(|line| line.key == key).unwrap().value;
     assert_eq!(value("keys.master_key"), "set (hidden)");
     assert_eq!(value("keys.previous_master_key"), "off");
-    assert_eq!(value("webhook.proxy"), "http://proxy.example:3128");
+    assert_eq!(value("webhook.proxy"), "http://…@proxy.example:3128");
     assert!(!format!("{in_use:?}").contains("hush"), "{in_use:?}");
     assert!(!format!("{in_use:?}").contains(key), "{in_use:?}");
     let changed = settings("", &variables(other), None).unwrap();

@@ -123,6 +123,17 @@ impl Caller {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
 
+    /// Creates a subscription that writes to the tables of a database.
+    pub(crate) async fn subscribe_tables(&self, name: &str, more: &str, url: &str) {
+        let spec = format!(r#"{{"name":"{name}",{more}"sql":{{"url":"{url}"}}}}"#);
+        let spec = serde_json::from_str(&spec).unwrap();
+        let answer = self
+            .call(Method::POST, "/v1/subscriptions", Some(spec))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+
     /// Creates a subscription with a timeout of one second.
     pub(crate) async fn subscribe_with_timeout(&self, name: &str, more: &str, url: &str) {
         let spec =

@@ -169,7 +169,7 @@ fn a_subscription_can_be_managed() {
     check!(running.easel(&["subscriptions", "list"]), @r"
         exit 0
         --- stdout
-        NAME    STATE   PENDING  EVENTS                WEBHOOK
+        NAME    STATE   PENDING  EVENTS                DESTINATION
         grades  paused        1  grade_* submission_*  http://127.0.0.1:1/hook
         --- stderr
         ");
@@ -245,7 +245,7 @@ fn a_subscription_of_the_file_changes_only_with_the_file() {
     check!(running.easel(&["subscriptions", "list"]), @r"
         exit 0
         --- stdout
-        NAME    STATE   PENDING  EVENTS  WEBHOOK
+        NAME    STATE   PENDING  EVENTS  DESTINATION
         grades  active        0  *       http://127.0.0.1:1/
         --- stderr
         ");

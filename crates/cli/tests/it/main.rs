@@ -79,6 +79,8 @@ mod storm;
 #[cfg(test)]
 mod subscriptions;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod tokens;

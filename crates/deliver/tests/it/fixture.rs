@@ -11,7 +11,7 @@ use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock}
 use easel_sinks::{
     Batch, Endpoint, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings,
 };
-use easel_subscriptions::{Balance, MemoryStore, SinkSpec, Spec, StateStore, Subscriptions, Term};
+use easel_subscriptions::{Balance, MemoryStore, Spec, StateStore, Subscriptions, Term};
 use easel_testkit::{RecordingSink, TokioClock, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -279,7 +279,7 @@ impl Sink for WebhookLikeSink {
 }
 
 fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
-    let SinkSpec::Webhook(webhook) = &spec.sink;
+    let webhook = spec.sink.webhook().unwrap();
     let settings = WebhookSettings {
         timeout: webhook.timeout,
         max_items: webhook.batch.get(),

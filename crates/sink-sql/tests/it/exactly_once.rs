@@ -7,7 +7,7 @@ use easel_sinks::{Blame, Item, SendError, Sink};
 
 use crate::campus::{event, options, position, send, sink};
 use easel_testkit::{Cut, CutProxy};
-use easel_testkit::{Durability, Postgres, url_through};
+use easel_testkit::{Postgres, PostgresSync, url_through};
 
 const COUNT: &str = "select count(*) from live.logged_out";
 
@@ -170,7 +170,7 @@ async fn a_commit_without_an_answer_is_looked_up() {
 
 #[tokio::test]
 async fn killed_backends_and_crashes_of_the_server_neither_lose_nor_double_a_row() {
-    let Some(mut postgres) = Postgres::start_with(Durability::Synced).await else {
+    let Some(mut postgres) = Postgres::start_with(PostgresSync::On).await else {
         return;
     };
     let mut options = options(&postgres.url());

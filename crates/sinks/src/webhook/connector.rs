@@ -34,9 +34,7 @@ use tower_service::Service;
 
 use super::Endpoint;
 use super::proxy::{Proxy, ProxyError};
-use crate::guard::{
-    AddressError, CheckedAddress, Guard, Refused, Resolve, unchecked_addresses,
-};
+use crate::guard::{AddressError, CheckedAddress, Guard, Refused, Resolve, unchecked_addresses};
 
 /// The timeout of connecting: DNS, TCP and the answer of the proxy. A cancelled attempt may still be
 /// connecting in the background.
@@ -81,10 +79,7 @@ impl GuardedConnector {
     }
 
     /// Checks an endpoint before it is saved. With a proxy, names are not resolved.
-    pub(super) async fn check(
-        &self,
-        endpoint: &Endpoint,
-    ) -> Result<CheckedAddress, Refused> {
+    pub(super) async fn check(&self, endpoint: &Endpoint) -> Result<CheckedAddress, Refused> {
         let dialer = &self.0;
         match dialer.proxy {
             Some(_) => {

@@ -111,7 +111,11 @@ async fn no_spelling_of_a_forbidden_url_is_resolved_or_dialled() {
 fn a_public_address_or_an_unknown_name_is_accepted() {
     for url in PUBLIC {
         let endpoint = Endpoint::parse(url).unwrap();
-        assert_eq!(Guard::default().check_host(endpoint.host_name()), Ok(()), "{url}");
+        assert_eq!(
+            Guard::default().check_host(endpoint.host_name()),
+            Ok(()),
+            "{url}"
+        );
     }
 }
 
@@ -326,7 +330,9 @@ async fn a_name_server_that_does_not_answer_delays_saving_by_five_seconds() {
     let endpoint = Endpoint::parse("https://meadow.example/hook").unwrap();
     let start = Instant::now();
     let guard = Guard::default();
-    let unresolved = guard.resolve_and_check(endpoint.host_name(), &NoAnswer).await;
+    let unresolved = guard
+        .resolve_and_check(endpoint.host_name(), &NoAnswer)
+        .await;
     assert_eq!(unresolved, Ok(CheckedAddress::Unresolved));
     assert_eq!(start.elapsed(), Duration::from_secs(5));
 }

@@ -1,8 +1,9 @@
 //! The JSON of a spec, for the API, for `easel.toml` and for the store.
 //!
-//! Each kind of sink has a member of its own, and a spec has exactly one of these members. Today the only
-//! kind is `webhook`.
+//! Each kind of sink has a member of its own, and a spec has exactly one of these members.
 
+mod secret_text;
+mod sql_json;
 mod webhook_json;
 
 use easel_catalog::KeyField;
@@ -14,10 +15,12 @@ use utoipa::openapi::schema::{
 
 use super::{
     Conditions, EventGlob, Format, InFlight, Masking, MaxRate, Name, OnExhausted, OrderBy,
-    SinkSpec, Spec, Start,
+    SinkSpec, Spec, SpecError, Start,
 };
 use crate::Schedule;
-use webhook_json::{SecretTexts, WebhookJson};
+use secret_text::SecretTexts;
+use sql_json::SqlJson;
+use webhook_json::WebhookJson;
 
 /// The specification of a subscription.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -69,8 +72,12 @@ pub struct SpecJson {
     /// What to do with a delivery after its last attempt.
     #[serde(default)]
     on_exhausted: OnExhausted,
-    /// Where events are sent.
-    webhook: WebhookJson,
+    /// The endpoint that events are sent to. Either `webhook` or `sql` is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookJson>,
+    /// The tables that events are written to. Either `webhook` or `sql` is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sql: Option<SqlJson>,
 }
 
 impl SpecJson {
@@ -98,8 +105,12 @@ impl SpecJson {
             key,
             retry,
             on_exhausted,
-            sink: SinkSpec::Webhook(webhook),
+            sink,
         } = spec;
+        let (webhook, sql) = match sink {
+            SinkSpec::Webhook(webhook) => (Some(WebhookJson::new(webhook, secrets)), None),
+            SinkSpec::Sql(sql) => (None, Some(SqlJson::new(sql, secrets))),
+        };
         Self {
             name: name.clone(),
             events: events.clone(),
@@ -113,14 +124,22 @@ impl SpecJson {
             key: key.clone(),
             retry: retry.clone(),
             on_exhausted: *on_exhausted,
-            webhook: WebhookJson::new(webhook, secrets),
+            webhook,
+            sql,
         }
     }
 }
 
-impl From<SpecJson> for Spec {
-    fn from(json: SpecJson) -> Self {
-        Self {
+impl TryFrom<SpecJson> for Spec {
+    type Error = SpecError;
+
+    fn try_from(json: SpecJson) -> Result<Self, SpecError> {
+        let sink = match (json.webhook, json.sql) {
+            (Some(webhook), None) => SinkSpec::Webhook(webhook.into()),
+            (None, Some(sql)) => SinkSpec::Sql(sql.into()),
+            (None, None) | (Some(_), Some(_)) => return Err(SpecError::Sink),
+        };
+        Ok(Self {
             name: json.name,
             events: json.events,
             conditions: json.conditions,
@@ -133,15 +152,15 @@ impl From<SpecJson> for Spec {
             key: json.key,
             retry: json.retry,
             on_exhausted: json.on_exhausted,
-            sink: SinkSpec::Webhook(json.webhook.into()),
-        }
+            sink,
+        })
     }
 }
 
 /// Prints the spec without secrets.
 impl std::fmt::Debug for SpecJson {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(&Spec::from(self.clone()), f)
+        std::fmt::Debug::fmt(&Spec::try_from(self.clone()), f)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The secrets in a spec.
 //!
-//! The API never shows a secret. It shows [`SHOWN`] in place of a secret, and `?…` in place of the query of a
-//! URL. A change of a subscription that has these texts keeps the current secrets.
+//! The API never shows a secret. It shows [`SHOWN`] in place of a secret, and in place of the query and of the
+//! user name and password of a URL. A change of a subscription that has these texts keeps the current secrets.
 
 use easel_keys::{Secret, SecretUrl};
 
-use super::{Authentication, Signing, SinkSpec, Spec};
+use super::{Authentication, Signing, SinkSpec, Spec, WebhookSpec};
 
 /// The text that is shown in place of a secret.
 pub(super) const SHOWN: &str = "…";
@@ -40,12 +40,14 @@ impl Spec {
     #[must_use]
     pub fn keep_secrets(mut self, current: &Self, has_same_origin: bool) -> Self {
         let mut current = current.clone();
-        let SinkSpec::Webhook(current_webhook) = &mut current.sink;
-        let SinkSpec::Webhook(webhook) = &mut self.sink;
-        if webhook.url.expose() == current_webhook.url.without_secrets() {
-            webhook.url = current_webhook.url.clone();
+        if self.sink.url_path() == current.sink.url_path()
+            && self.sink.url().expose() == current.sink.url().without_secrets()
+        {
+            *self.sink.url_mut() = current.sink.url().clone();
         }
-        let are_removed = webhook.signing_secret_count() < current_webhook.signing_secret_count();
+        let signing_secret_count =
+            |sink: &SinkSpec| sink.webhook().map_or(0, WebhookSpec::signing_secret_count);
+        let are_removed = signing_secret_count(&self.sink) < signing_secret_count(&current.sink);
         let current = current.secrets();
         for position in self.secrets() {
             if !has_same_origin && position.is_sent() || are_removed && position.is_for_signing() {
@@ -75,17 +77,14 @@ impl Spec {
             read.map_err(|fault| faults.push((path.to_owned(), fault)))
                 .ok()
         };
-        let SinkSpec::Webhook(webhook) = &mut self.sink;
-        if let Some(url) = read("webhook.url", webhook.url.expose()) {
-            webhook.url = SecretUrl::from_secret(url);
+        let url_path = self.sink.url_path();
+        if let Some(url) = read(url_path, self.sink.url().expose()) {
+            *self.sink.url_mut() = SecretUrl::from_secret(url);
         }
-        if let Some(certificate) = &mut webhook.client_certificate
-            && let Some(text) = read(
-                "webhook.client_certificate.certificate",
-                &certificate.certificate,
-            )
+        if let Some((path, certificate)) = self.sink.certificate_mut()
+            && let Some(text) = read(path, certificate)
         {
-            certificate.certificate.clone_from(text.expose());
+            certificate.clone_from(text.expose());
         }
         for position in self.secrets() {
             if let Some(secret) = read(&position.path, position.secret.expose()) {
@@ -101,19 +100,18 @@ impl Spec {
 
     /// Returns true if the spec has [`SHOWN`] in place of a secret.
     pub(crate) fn lacks_secrets(&self) -> bool {
-        let SinkSpec::Webhook(webhook) = &self.sink;
         let mut copy = self.clone();
         let secrets = copy.secrets();
         let mut texts = secrets.iter().map(|position| position.secret.expose());
-        webhook.url.expose().ends_with(SHOWN) || texts.any(|text| text == SHOWN)
+        self.sink.url().expose().contains(SHOWN) || texts.any(|text| text == SHOWN)
     }
 
     /// Rejects a text that stands for a secret, and a reference to a secret.
     pub(super) fn validate_secrets(&self) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &self.sink;
-        if webhook.url.expose().ends_with(SHOWN) {
+        if self.sink.url().expose().contains(SHOWN) {
             return Err(format!(
-                "webhook.url must have its query, not {SHOWN:?}, which only stands for a query"
+                "{} must be a whole URL; {SHOWN:?} only stands for a secret part that is not shown",
+                self.sink.url_path()
             ));
         }
         for Position { path, secret } in self.clone().secrets() {
@@ -139,8 +137,11 @@ impl Spec {
 
     /// Returns all secrets except the URL.
     fn secrets(&mut self) -> Vec<Position<'_>> {
-        let SinkSpec::Webhook(webhook) = &mut self.sink;
         let mut positions = Vec::new();
+        let SinkSpec::Webhook(webhook) = &mut self.sink else {
+            // The only secret of tables is their URL.
+            return positions;
+        };
         let mut add = |path: String, secret| positions.push(Position { path, secret });
         if let Some(Signing::Standard { secrets }) = &mut webhook.signing {
             for (index, secret) in secrets.iter_mut().enumerate() {
@@ -166,6 +167,27 @@ impl Spec {
             );
         }
         positions
+    }
+}
+
+impl SinkSpec {
+    const fn url_mut(&mut self) -> &mut SecretUrl {
+        match self {
+            Self::Webhook(webhook) => &mut webhook.url,
+            Self::Sql(sql) => &mut sql.url,
+        }
+    }
+
+    /// Returns the certificate that may be a reference, with its place in the JSON.
+    fn certificate_mut(&mut self) -> Option<(&'static str, &mut String)> {
+        match self {
+            Self::Webhook(webhook) => {
+                let certificate = webhook.client_certificate.as_mut()?;
+                let path = "webhook.client_certificate.certificate";
+                Some((path, &mut certificate.certificate))
+            }
+            Self::Sql(sql) => Some(("sql.ca", sql.ca.as_mut()?)),
+        }
     }
 }
 

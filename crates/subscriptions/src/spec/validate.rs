@@ -2,7 +2,8 @@
 
 use easel_catalog::Catalog;
 
-use super::{OnExhausted, OrderBy, Signing, SinkSpec, Spec};
+use super::{InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, WebhookSpec};
+use crate::Schedule;
 
 /// The most events of one subscription that are in flight together: `in_flight` times `batch`.
 const MAX_UNDER_WAY: usize = 500;
@@ -22,32 +23,41 @@ impl Spec {
             }
         }
         self.validate_secrets()?;
-        self.validate_signing()?;
-        self.validate_format(catalog)
+        match &self.sink {
+            SinkSpec::Webhook(webhook) => {
+                validate_signing(webhook)?;
+                self.validate_format(webhook, catalog)
+            }
+            SinkSpec::Sql(sql) => self.validate_sql(sql),
+        }
     }
 
-    /// Rejects a JWT for several events, because lanes could not share the JWT. Rejects a wrong number of
-    /// secrets.
-    fn validate_signing(&self) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &self.sink;
-        match &webhook.signing {
-            Some(Signing::Jwt { .. }) if webhook.batch.get() > 1 => {
-                Err("signing.jwt requires batch = 1; a JWT has one event".to_owned())
-            }
-            Some(Signing::Standard { secrets }) if !(1..=MAX_SECRETS).contains(&secrets.len()) => {
-                Err(format!(
-                    "signing.standard.secrets must have 1 to {MAX_SECRETS} secrets, not {}",
-                    secrets.len()
-                ))
-            }
-            Some(_) | None => Ok(()),
+    /// Rejects settings that have no meaning for tables. Rows are written in the order of the log, a batch at
+    /// a time, and a batch that fails is retried until it succeeds.
+    fn validate_sql(&self, sql: &SqlSpec) -> Result<(), String> {
+        SqlSpec::check_schema(&sql.schema).map_err(|fault| format!("sql.schema: {fault}"))?;
+        let settings = [
+            ("format", "canvas", !self.format.is_caliper()),
+            ("in_flight", "16", self.in_flight == InFlight::default()),
+            ("order", "none", self.order == OrderBy::None),
+            ("retry", "default", self.retry == Schedule::default()),
+            (
+                "on_exhausted",
+                "dead_letter",
+                self.on_exhausted == OnExhausted::DeadLetter,
+            ),
+        ];
+        match settings.iter().find(|(_, _, is_default)| !is_default) {
+            None => Ok(()),
+            Some((setting, default, _)) => Err(format!(
+                "{setting} must be {default} for tables; omit the setting"
+            )),
         }
     }
 
     /// In a Caliper format, rejects the name of an event type without a Caliper form. In the Canvas
     /// format, rejects batches. A glob may match event types without a form: the filter leaves them out.
-    fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &self.sink;
+    fn validate_format(&self, webhook: &WebhookSpec, catalog: &Catalog) -> Result<(), String> {
         let batch = webhook.batch.get();
         if !self.format.is_caliper() {
             return match batch {
@@ -81,5 +91,22 @@ impl Spec {
                 ))
             }
         }
+    }
+}
+
+/// Rejects a JWT for several events, because lanes could not share the JWT. Rejects a wrong number of
+/// secrets.
+fn validate_signing(webhook: &WebhookSpec) -> Result<(), String> {
+    match &webhook.signing {
+        Some(Signing::Jwt { .. }) if webhook.batch.get() > 1 => {
+            Err("signing.jwt requires batch = 1; a JWT has one event".to_owned())
+        }
+        Some(Signing::Standard { secrets }) if !(1..=MAX_SECRETS).contains(&secrets.len()) => {
+            Err(format!(
+                "signing.standard.secrets must have 1 to {MAX_SECRETS} secrets, not {}",
+                secrets.len()
+            ))
+        }
+        Some(_) | None => Ok(()),
     }
 }

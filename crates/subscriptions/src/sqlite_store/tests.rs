@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{STATE_LAYOUT, SqliteStore, StoredCursor, sealing_keys, stored_cursors};
 use crate::promises::{StoreBackend, store_promises};
-use crate::{GuardState, Origin, SinkSpec, State, StateStore, Term};
+use crate::{GuardState, Origin, State, StateStore, Term};
 
 struct Sqlite(TempDir, Arc<Sealer>);
 
@@ -157,10 +157,7 @@ async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
     let [grades, public] = &entries[..] else {
         panic!("{entries:?}")
     };
-    let urls = [grades, public].map(|entry| {
-        let SinkSpec::Webhook(webhook) = &entry.definition.spec.sink;
-        webhook.url.expose().to_owned()
-    });
+    let urls = [grades, public].map(|entry| entry.definition.spec.sink.url().expose().to_owned());
     assert_eq!(
         urls,
         [

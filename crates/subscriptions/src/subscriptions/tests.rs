@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use super::Subscriptions;
 use crate::{
-    ChangeError, GuardState, Origin, SinkSpec, Spec, SpecCheck, SpecJson, SqliteStore, Start,
-    State, Term,
+    ChangeError, GuardState, Origin, Spec, SpecCheck, SpecJson, SqliteStore, Start, State, Term,
 };
 
 pub(super) fn log() -> SharedLog {
@@ -25,16 +24,14 @@ struct TestCheck;
 #[async_trait]
 impl SpecCheck for TestCheck {
     fn check(&self, spec: &Spec) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
-        let is_valid = webhook.url.expose().starts_with("http");
+        let is_valid = spec.sink.url().expose().starts_with("http");
         is_valid
             .then_some(())
             .ok_or("the URL is invalid".to_owned())
     }
 
     fn check_address(&self, spec: &Spec) -> Result<(), String> {
-        let SinkSpec::Webhook(webhook) = &spec.sink;
-        let is_allowed = !webhook.url.expose().contains("//10.");
+        let is_allowed = !spec.sink.url().expose().contains("//10.");
         is_allowed
             .then_some(())
             .ok_or("the address is refused".to_owned())

@@ -71,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "log",
             "log-sqlite",
             "quarantine",
+            "sink-sql",
             "sinks",
             "sqlite",
             "subscriptions",

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{CONDITION_KEYS, FieldArgs};
 use super::security::{SecurityArgs, replace_alternatives, show_new_secret};
+use super::sql_args::SqlArgs;
 use super::subscription_path;
 use crate::catalog;
 use crate::client::{self, Client};
@@ -24,9 +25,9 @@ the whole list. --header adds a header, or replaces the header of this name.
 Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
 is sent. The subscription keeps its cursor.
 
-Secrets are never shown: `…` stands for a secret, and `?…` for the query of a
-URL. `…` keeps the secret at this place. A secret, and the URL of --webhook, can
-be `env:NAME` (an environment variable), `file:PATH` or `-` (stdin). Other users
+Secrets are never shown: `…` stands for a secret, and for the secret parts of a
+URL. It keeps the secret at this place. A secret, and the URL of --webhook or
+--sql, can be `env:NAME` (an environment variable), `file:PATH` or `-` (stdin). Other users
 can see the arguments of a command, so use one of these in place of the secret
 itself.
 
@@ -61,6 +62,8 @@ pub(super) struct EditArgs {
     #[arg(long, value_name = "URL")]
     webhook: Option<SecretArg>,
     #[command(flatten)]
+    sql: SqlArgs,
+    #[command(flatten)]
     fields: FieldArgs,
     #[command(flatten)]
     security: SecurityArgs,
@@ -89,6 +92,7 @@ impl EditArgs {
         let url = url.map(|url| reader.read("--webhook", url)).transpose()?;
         let url = url.as_ref().map(|url| url.expose().as_str());
         let mut patch = self.fields.json(url);
+        self.sql.add_to(&mut patch, &mut reader)?;
         let new_secret = self.security.add_to(&mut patch, &mut reader)?;
         if patch.as_object().is_some_and(|members| !members.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;

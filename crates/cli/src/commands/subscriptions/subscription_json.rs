@@ -24,7 +24,8 @@ pub(super) struct SubscriptionJson {
     key: Option<String>,
     retry: Value,
     on_exhausted: String,
-    webhook: WebhookJson,
+    webhook: Option<WebhookJson>,
+    sql: Option<SqlJson>,
     pub(super) state: String,
     reason: Option<String>,
     held_since: Option<Timestamp>,
@@ -49,6 +50,22 @@ struct WebhookJson {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     client_certificate: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct SqlJson {
+    url: String,
+    ca: Option<IgnoredAny>,
+    schema: String,
+    layout: String,
+    promote: String,
+    columns: ColumnsJson,
+}
+
+#[derive(Deserialize)]
+struct ColumnsJson {
+    #[serde(default)]
+    exclude: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,13 +114,18 @@ struct ReasonJson {
 impl SubscriptionJson {
     /// Returns the row of the table of all subscriptions.
     pub(super) fn row(self) -> [String; 5] {
+        let destination = match (self.webhook, self.sql) {
+            (Some(webhook), _) => webhook.url,
+            (None, Some(sql)) => sql.url,
+            (None, None) => String::new(),
+        };
         let pending = self.balance.counts[Term::Pending].to_string();
         [
             self.name,
             self.state,
             pending,
             self.events.join(" "),
-            self.webhook.url,
+            destination,
         ]
     }
 
@@ -135,25 +157,6 @@ impl SubscriptionJson {
             "reported" => "reported: Easel connects to refused addresses, and logs a warning",
             guard => guard,
         };
-        let WebhookJson {
-            signing,
-            authentication,
-            headers,
-            client_certificate,
-            ..
-        } = &self.webhook;
-        let signing = signing.as_ref().map(|signing| match signing {
-            SigningJson::Jwt { algorithm } => format!("jwt, {algorithm}"),
-            SigningJson::Standard { secrets } if secrets.len() == 1 => "standard".to_owned(),
-            SigningJson::Standard { secrets } => format!("standard, {} secrets", secrets.len()),
-        });
-        let login = authentication.as_ref().map(|login| match login {
-            AuthenticationJson::Basic { user } => format!("basic, user {user}"),
-            AuthenticationJson::Bearer(_) => "bearer token".to_owned(),
-        });
-        let names = headers.keys().map(String::as_str).collect::<Vec<_>>();
-        let headers = Some(names.join(", ")).filter(|names| !names.is_empty());
-        let certificate = client_certificate.map(|_present| "client certificate".to_owned());
         let mut fields = vec![
             ("name", self.name),
             ("state", state),
@@ -166,24 +169,26 @@ impl SubscriptionJson {
             ),
             ("format", self.format),
             ("masking", self.masking),
-            ("webhook", self.webhook.url),
-            ("guard", guard.to_owned()),
-            ("signing", signing.unwrap_or_else(none)),
-            ("login", login.unwrap_or_else(none)),
-            ("headers", headers.unwrap_or_else(none)),
-            ("certificate", certificate.unwrap_or_else(none)),
-            ("timeout", self.webhook.timeout),
-            ("batch", self.webhook.batch.to_string()),
-            ("in flight", self.in_flight.to_string()),
-            ("max rate", max_rate.unwrap_or_else(none)),
-            ("order", order),
-            ("retry", format!("{retry}, then {}", self.on_exhausted)),
+        ];
+        if let Some(webhook) = self.webhook {
+            fields.extend(webhook.fields(guard));
+            fields.extend([
+                ("in flight", self.in_flight.to_string()),
+                ("max rate", max_rate.unwrap_or_else(none)),
+                ("order", order),
+                ("retry", format!("{retry}, then {}", self.on_exhausted)),
+            ]);
+        } else if let Some(sql) = self.sql {
+            fields.extend(sql.fields());
+            fields.push(("max rate", max_rate.unwrap_or_else(none)));
+        }
+        fields.extend([
             (
                 "declared",
                 format!("{}, {:.0}", self.origin, self.created_at),
             ),
             ("balance", self.balance.sentence()),
-        ];
+        ]);
         if let Some(parked) = &self.parked {
             fields.extend(parked.fields());
         }
@@ -204,6 +209,51 @@ impl SubscriptionJson {
         let reason = reason.map(|reason| format!(": {reason}"));
         let (since, reason) = (since.unwrap_or_default(), reason.unwrap_or_default());
         format!("{}{since}{next}{reason}", self.state)
+    }
+}
+
+impl WebhookJson {
+    fn fields(self, guard: &str) -> Vec<(&'static str, String)> {
+        let none = || "none".to_owned();
+        let signing = self.signing.as_ref().map(|signing| match signing {
+            SigningJson::Jwt { algorithm } => format!("jwt, {algorithm}"),
+            SigningJson::Standard { secrets } if secrets.len() == 1 => "standard".to_owned(),
+            SigningJson::Standard { secrets } => format!("standard, {} secrets", secrets.len()),
+        });
+        let login = self.authentication.as_ref().map(|login| match login {
+            AuthenticationJson::Basic { user } => format!("basic, user {user}"),
+            AuthenticationJson::Bearer(_) => "bearer token".to_owned(),
+        });
+        let names = self.headers.keys().map(String::as_str).collect::<Vec<_>>();
+        let headers = Some(names.join(", ")).filter(|names| !names.is_empty());
+        let certificate = self
+            .client_certificate
+            .map(|_present| "client certificate".to_owned());
+        vec![
+            ("webhook", self.url),
+            ("guard", guard.to_owned()),
+            ("signing", signing.unwrap_or_else(none)),
+            ("login", login.unwrap_or_else(none)),
+            ("headers", headers.unwrap_or_else(none)),
+            ("certificate", certificate.unwrap_or_else(none)),
+            ("timeout", self.timeout),
+            ("batch", self.batch.to_string()),
+        ]
+    }
+}
+
+impl SqlJson {
+    fn fields(self) -> Vec<(&'static str, String)> {
+        let exclude = Some(self.columns.exclude.join(", ")).filter(|classes| !classes.is_empty());
+        let ca = self.ca.map_or("system", |_present| "own");
+        vec![
+            ("sql", self.url),
+            ("authorities", ca.to_owned()),
+            ("schema", self.schema),
+            ("layout", self.layout),
+            ("promote", self.promote),
+            ("excluded", exclude.unwrap_or_else(|| "none".to_owned())),
+        ]
     }
 }
 

@@ -57,6 +57,12 @@ fn the_shape_of_a_subscription_has_the_keys_of_its_serde_type() {
         let json = serde_json::to_value(easel_server::SpecJson::with_secrets(spec)).unwrap();
         written_keys("", json.as_object().unwrap(), &mut written);
     }
+    let tables = "[[subscriptions]]\nname = \"a\"\nsql = { url = \"postgresql://a/b\", ca = \"a\", \
+                  columns.exclude = [\"direct\"] }";
+    let settings = super::settings(tables, &[], None).unwrap();
+    let spec = &settings.config.subscriptions[0];
+    let json = serde_json::to_value(easel_server::SpecJson::with_secrets(spec)).unwrap();
+    written_keys("", json.as_object().unwrap(), &mut written);
     assert_eq!(
         keys(shape::SUBSCRIPTION),
         written.into_iter().collect::<Vec<_>>()

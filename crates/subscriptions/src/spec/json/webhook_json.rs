@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use easel_keys::{Secret, SecretUrl, SigningAlgorithm, serialize_exposed};
+use easel_keys::{Secret, SecretUrl, SigningAlgorithm};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
-use crate::spec::secrets::SHOWN;
+use super::secret_text::{SecretText, SecretTexts};
 use crate::spec::time_limit;
 use crate::spec::{Authentication, BatchSize, ClientCertificate, Signing, WebhookSpec};
 
@@ -109,36 +109,6 @@ struct ClientCertificateJson {
     key: SecretText,
 }
 
-/// A secret. It can be set, and it is never shown: `…` stands in its place. An update with `…` keeps the
-/// secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Secret, value_type = String)]
-#[serde(transparent)]
-struct SecretText(#[serde(serialize_with = "serialize_exposed")] Secret<String>);
-
-/// Whether the JSON has the secrets.
-#[derive(Clone, Copy)]
-pub(super) enum SecretTexts {
-    Exposed,
-    Hidden,
-}
-
-impl SecretTexts {
-    fn text(self, secret: &Secret<String>) -> SecretText {
-        match self {
-            Self::Exposed => SecretText(secret.clone()),
-            Self::Hidden => SecretText(Secret::new(SHOWN.to_owned())),
-        }
-    }
-
-    fn url(self, url: &SecretUrl) -> SecretText {
-        SecretText(Secret::new(match self {
-            Self::Exposed => url.expose().to_owned(),
-            Self::Hidden => url.without_secrets(),
-        }))
-    }
-}
-
 impl WebhookJson {
     pub(super) fn new(webhook: &WebhookSpec, secrets: SecretTexts) -> Self {
         let WebhookSpec {
@@ -186,7 +156,7 @@ impl WebhookJson {
 
 impl From<WebhookJson> for WebhookSpec {
     fn from(json: WebhookJson) -> Self {
-        let plain = |SecretText(secret)| secret;
+        let plain = SecretText::into_secret;
         Self {
             url: SecretUrl::from_secret(plain(json.url)),
             timeout: json.timeout,
