@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::event_type::{EventOrigin, EventType};
+use crate::explanation::COLUMNS_ONLY;
 
 /// The time of the example events, in milliseconds: 2026-02-11T08:15:42.067Z.
 const EXAMPLES_AT: i64 = 1_770_797_742_067;
@@ -66,12 +67,21 @@ impl Catalog {
             "name": event_type.name,
             "title": event_type.name,
             "summary": event_type.meaning,
-            "description": event_type.trigger,
+            "description": description(event_type),
             "tags": [{ "name": event_type.category }],
             "headers": { "$ref": "#/components/schemas/headers" },
             "payload": schema,
             "examples": [{ "payload": serde_json::from_str::<Value>(&example).unwrap_or_default() }],
         })
+    }
+}
+
+fn description(event_type: &EventType) -> String {
+    let trigger = event_type.trigger;
+    if event_type.columns_only {
+        format!("{trigger} {COLUMNS_ONLY}")
+    } else {
+        trigger.to_owned()
     }
 }
 

@@ -81,6 +81,7 @@ struct TypeToml {
     action: Option<String>,
     #[serde(default = "default_true")]
     published: bool,
+    columns_only: Option<Spanned<bool>>,
     #[serde(default)]
     context: ContextToml,
     #[serde(default)]
@@ -264,6 +265,7 @@ impl CatalogFile<'_> {
             return Err(FileFault(0, fault));
         }
         self.parse(|toml: TypeToml| {
+            let columns_only = columns_only(&toml)?;
             Ok(EventType {
                 name: leak(name.to_owned()),
                 category: leak(if folder.is_empty() { "own" } else { folder }.to_owned()),
@@ -272,6 +274,7 @@ impl CatalogFile<'_> {
                 notes: List::leak(toml.notes.into_iter().map(leak).collect()),
                 known_from: toml.known_from.map(leak),
                 published: toml.published,
+                columns_only,
                 made_by: match (toml.record, toml.action) {
                     (Some(record), _) => Some(MadeBy::ByRecord(leak(record))),
                     (None, Some(action)) => Some(MadeBy::ByAction(leak(action))),
@@ -292,6 +295,20 @@ impl CatalogFile<'_> {
             })
         })
     }
+}
+
+/// Returns the mark `columns_only`. Rejects it beside keys that say more than the columns of a table do.
+fn columns_only(toml: &TypeToml) -> Result<bool, FileFault> {
+    let Some(mark) = toml.columns_only.as_ref().filter(|mark| *mark.get_ref()) else {
+        return Ok(false);
+    };
+    let made_by_change = toml.record.is_some() || toml.action.is_some();
+    if toml.published || !toml.open || made_by_change {
+        let fault = "`columns_only` needs `published = false` and `open = true`, and allows neither \
+                     `record` nor `action`";
+        return Err(FileFault(mark.span().start, fault.to_owned()));
+    }
+    Ok(true)
 }
 
 /// Parses the rule that computes the unlisted members of an open body.

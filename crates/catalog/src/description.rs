@@ -20,6 +20,7 @@ impl Catalog {
             "notes": event_type.notes.to_vec(),
             "known_from": event_type.known_from,
             "published": event_type.published,
+            "columns_only": event_type.columns_only,
             "made_by": event_type.made_by.map(|made_by| match made_by {
                 MadeBy::ByRecord(record) => json!({ "record": record }),
                 MadeBy::ByAction(action) => json!({ "action": action }),
@@ -49,6 +50,7 @@ impl EventType {
             "category": self.category,
             "meaning": self.meaning,
             "published": self.published,
+            "columns_only": self.columns_only,
             "known_from": self.known_from,
         })
     }

@@ -25,6 +25,10 @@ pub struct EventType {
     pub known_from: Option<&'static str>,
     /// True if Canvas's published documents list the type. Other types were found in the code.
     pub published: bool,
+    /// True if only the names of the type and of its fields are known, from a program that stores such
+    /// events in tables. The kinds of the fields are those of the columns. How the events spell the
+    /// values is not known, so neither the check nor the schema limits the body.
+    pub columns_only: bool,
     /// The change that makes an event, if known. The columns of the fields belong to the changed row.
     pub made_by: Option<MadeBy>,
     /// Where the context in the metadata comes from.

@@ -5,6 +5,10 @@ use crate::column::Column;
 use crate::event_type::{Context, EventType, MadeBy};
 use crate::field::{Field, Privacy};
 
+/// The remark about an event type that is known only from columns.
+pub(crate) const COLUMNS_ONLY: &str = "Only names and the types of columns are known, from a program that stores these \
+     events in tables. Easel does not validate the body.";
+
 impl Field {
     /// Returns the kind of the value in words, such as `global id or null`.
     pub fn kind_text(&self) -> String {
@@ -67,6 +71,9 @@ impl EventType {
         let mut remarks: Vec<String> = self.notes.iter().map(|note| (*note).to_owned()).collect();
         if !self.published {
             remarks.push("The published documents do not list it.".to_owned());
+        }
+        if self.columns_only {
+            remarks.push(COLUMNS_ONLY.to_owned());
         }
         let year = self.known_from;
         remarks.extend(year.map(|year| format!("Known from sources of {year} and later.")));

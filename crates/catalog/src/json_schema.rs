@@ -1,5 +1,7 @@
 //! The catalogue as JSON Schema, draft 2020-12.
 //!
+//! The schema of an event type that is known only from columns does not limit the fields of the body.
+//!
 //! A schema rejects what [`Catalog::check`] finds, with two exceptions: it accepts unknown fields and
 //! new values of open lists. JSON Schema has no keywords for some properties of a field. Our own
 //! members `x-id-scope`, `x-privacy` and `x-old-value-of` describe these properties.
@@ -8,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::event_type::{EventOrigin, EventType};
+use crate::explanation::COLUMNS_ONLY;
 use crate::field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
 
 /// The formats that [`parse_timestamp`](crate::parse_timestamp) accepts. The pattern does not validate the calendar.
@@ -24,12 +27,12 @@ impl Catalog {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "$id": format!("urn:easel:canvas:{}", event_type.name),
             "title": event_type.name,
-            "description": format!("{} {}", event_type.meaning, event_type.trigger),
+            "description": description(event_type),
             "type": "object",
             "required": ["metadata", "body"],
             "properties": {
                 "metadata": self.metadata_schema(event_type.name),
-                "body": object(&event_type.body),
+                "body": body(event_type),
             },
         })
     }
@@ -64,6 +67,29 @@ impl Catalog {
             },
         })
     }
+}
+
+fn description(event_type: &EventType) -> String {
+    let EventType {
+        meaning, trigger, ..
+    } = event_type;
+    if event_type.columns_only {
+        format!("{meaning} {trigger} {COLUMNS_ONLY}")
+    } else {
+        format!("{meaning} {trigger}")
+    }
+}
+
+/// Returns the schema of a body. Without known spellings, it describes the fields and accepts every value.
+fn body(event_type: &EventType) -> Value {
+    if !event_type.columns_only {
+        return object(&event_type.body);
+    }
+    let described = event_type.body.iter().map(|field| {
+        let description = format!("{} Type of the column: {}.", field.about, field.kind.name());
+        (field.name.to_owned(), json!({ "description": description }))
+    });
+    json!({ "type": "object", "properties": described.collect::<Map<_, _>>() })
 }
 
 fn object(fields: &[Field]) -> Value {

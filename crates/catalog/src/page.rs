@@ -117,7 +117,7 @@ fn push_section(text: &mut String, event_type: &EventType) {
             text,
             "\n| field | type | made from | meaning |\n| --- | --- | --- | --- |",
         );
-        push_rows(text, "", &event_type.body);
+        push_rows(text, event_type, "", &event_type.body);
     }
     let body = serde_json::from_str::<Value>(&example_object(&event_type.body));
     let pretty = body.and_then(|body| serde_json::to_string_pretty(&body));
@@ -127,13 +127,16 @@ fn push_section(text: &mut String, event_type: &EventType) {
     );
 }
 
-fn push_rows(text: &mut String, prefix: &str, fields: &[Field]) {
+fn push_rows(text: &mut String, event_type: &EventType, prefix: &str, fields: &[Field]) {
     for field in fields {
         let (name, kind, about) = cells(prefix, field);
-        let column = field.source_text().replace('|', "\\|");
+        // No change makes an event that is known only from columns.
+        let source = (!event_type.columns_only).then(|| field.source_text());
+        let column = source.unwrap_or_default().replace('|', "\\|");
         push_line(text, &format!("| {name} | {kind} | {column} | {about} |"));
         push_rows(
             text,
+            event_type,
             &format!("{prefix}{}.", field.name),
             &field.kind.fields(),
         );

@@ -151,13 +151,36 @@ fn an_error_names_file_line_and_column() {
     check_rejected(
         "own/x.toml",
         "meaning = \"A bell.\"\ntriger = \"\"\n",
-        "own/x.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `further`, `body`",
+        "own/x.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `columns_only`, `context`, `open`, `further`, `body`",
     );
     check_rejected(
         "own/x.toml",
         "meaning = \"é\" x",
         "own/x.toml:1:15: there is something after the value; every key must be on its own line",
     );
+}
+
+#[test]
+fn an_event_type_known_only_from_columns_claims_nothing_else() {
+    let text =
+        |keys: &str| format!("meaning = \"A bell.\"\ntrigger = \"\"\n{keys}columns_only = true\n");
+    let wanted = |line: usize| {
+        format!(
+            "own/x.toml:{line}:16: `columns_only` needs `published = false` and `open = true`, and \
+             allows neither `record` nor `action`"
+        )
+    };
+    for (keys, line) in [
+        ("", 3),
+        ("open = true\n", 4),
+        ("published = false\n", 4),
+        ("published = false\nopen = true\naction = \"ring\"\n", 6),
+        ("published = false\nopen = true\nrecord = \"Bell\"\n", 6),
+    ] {
+        check_rejected("own/x.toml", &text(keys), &wanted(line));
+    }
+    let catalog = with("own/x.toml", &text("published = false\nopen = true\n")).unwrap();
+    assert!(catalog.get("x").unwrap().columns_only);
 }
 
 #[test]

@@ -18,13 +18,15 @@ const MAX_WIDTH: usize = 100;
 /// Returns the page with styles. The caller removes the styles if the output does not support them.
 pub(super) fn render(catalog: &Catalog, event_type: &EventType) -> String {
     let mut page = PageText::new();
-    let published = if event_type.published {
+    let evidence = if event_type.columns_only {
+        ", known only from columns"
+    } else if event_type.published {
         ""
     } else {
         ", not in the published documents"
     };
     let about = format!(
-        "{}, catalogue {}{published}",
+        "{}, catalogue {}{evidence}",
         event_type.category,
         catalog.version()
     );
