@@ -146,6 +146,88 @@ fn a_schema_rejects_what_the_check_finds() {
     }
 }
 
+/// How such events spell their values is not known, so no body may cause drift.
+#[test]
+fn every_body_of_an_event_type_known_only_from_columns_is_valid() {
+    let catalog = Catalog::built_in();
+    let types = catalog.types().iter();
+    for event_type in types.filter(|event_type| event_type.columns_only) {
+        let name = event_type.name;
+        let validator = validator(&catalog, name);
+        let fields = event_type.body.iter();
+        let nested: serde_json::Map<_, _> = fields
+            .map(|field| (field.name.to_owned(), serde_json::json!({ "a": [1] })))
+            .collect();
+        for body in [
+            "{}".to_owned(),
+            r#"{"a_new_field":{"a":1}}"#.to_owned(),
+            Value::from(nested).to_string(),
+        ] {
+            let event = format!(
+                r#"{{"metadata":{{"event_name":"{name}","event_time":"2026-02-11T08:15:42.067Z","producer":"quizzes","root_account_uuid":"tZ5m"}},"body":{body}}}"#
+            );
+            catalog.check(name, event.as_bytes(), |finding| {
+                panic!("{name} {}: {finding}", finding.pointer());
+            });
+            validator
+                .validate(&serde_json::from_str(&event).unwrap())
+                .expect(name);
+        }
+    }
+}
+
+/// The metadata has the form of every other event, so it is checked.
+#[test]
+fn the_metadata_of_an_event_type_known_only_from_columns_is_checked() {
+    let mut found = Vec::new();
+    let event = br#"{"metadata":{"event_name":"quizzes.quiz_created","event_time":"noon","a":1},"body":{}}"#;
+    Catalog::built_in().check("quizzes.quiz_created", event, |finding| {
+        found.push(format!("{} {}", finding.rule.code(), finding.pointer()));
+    });
+    assert_eq!(
+        found,
+        [
+            "not_a_timestamp /metadata/event_time",
+            "unknown_field /metadata/a"
+        ]
+    );
+}
+
+#[test]
+fn readers_see_that_an_event_type_is_known_only_from_columns() {
+    let catalog = Catalog::built_in();
+    let event_type = catalog.get("quizzes.quiz_created").unwrap();
+    let remark = "Easel does not validate the body.";
+    let description = |value: &Value| value.as_str().unwrap().ends_with(remark);
+    assert!(
+        event_type
+            .remarks()
+            .iter()
+            .any(|text| text.ends_with(remark))
+    );
+    assert!(description(&catalog.json_schema(event_type)["description"]));
+    let message = &catalog.async_api()["components"]["messages"]["quizzes.quiz_created"];
+    assert!(description(&message["description"]));
+    assert_eq!(event_type.summary()["columns_only"], true);
+    let described = catalog.describe(event_type, Timestamp::UNIX_EPOCH);
+    assert_eq!(described["columns_only"], true);
+    let other = catalog.get("grade_change").unwrap();
+    assert_eq!(other.summary()["columns_only"], false);
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the room is pure, the documents are files"
+)]
+fn the_documents_name_the_number_of_event_types() {
+    let words = format!(" {} event types", Catalog::built_in().types().len());
+    for document in ["README.md", "docs/catalogue.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(in_crate("../..").join(document)).unwrap();
+        assert!(text.contains(&words), "{document}: not{words}");
+    }
+}
+
 #[test]
 fn the_async_api_document_has_every_event_type_and_no_broken_reference() {
     let catalog = Catalog::built_in();

@@ -25,7 +25,7 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "grade_change"]), @r#"
         exit 0
         --- stdout
-        grade_change  grade, catalogue 2026.13
+        grade_change  grade, catalogue 2026.14
         A submission was graded, or its grade changed.
 
         TRIGGER
@@ -123,7 +123,7 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "course_completed"]), @r#"
         exit 0
         --- stdout
-        course_completed  course, catalogue 2026.13
+        course_completed  course, catalogue 2026.14
         A student met every module requirement of a course.
 
         TRIGGER
@@ -241,7 +241,7 @@ fn event_types_are_listed_by_glob() {
         wiki      wiki_page_deleted  A page was deleted.
         wiki      wiki_page_updated  A page changed.
         --- stderr
-        3 event types, catalogue 2026.13; for details run `easel catalog NAME`
+        3 event types, catalogue 2026.14; for details run `easel catalog NAME`
         ");
     check!(easel(folder.path(), &["catalog", "grade_chang"]), @r#"
         exit 65
@@ -294,7 +294,7 @@ fn own_event_types_are_loaded_from_the_folder_in_the_settings() {
         CATEGORY  EVENT TYPE  MEANING
         school    bell_rang   A bell rang.
         --- stderr
-        1 event type, catalogue 2026.13; for details run `easel catalog NAME`
+        1 event type, catalogue 2026.14; for details run `easel catalog NAME`
         ");
 
     fs::write(&file, BELL.replace("local", "lokal")).unwrap();
@@ -458,8 +458,9 @@ fn a_python_validator_accepts_every_schema_and_example() {
         .unwrap();
     let ran = Ran::new(&output);
     assert_eq!(ran.code, Some(0), "{ran}");
+    let count = easel_catalog::Catalog::built_in().types().len();
     assert_eq!(
         ran.stdout,
-        "99 schemas accepted their examples and rejected 99 invalid examples\n"
+        format!("{count} schemas accepted their examples and rejected {count} invalid examples\n")
     );
 }

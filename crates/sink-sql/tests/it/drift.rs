@@ -59,17 +59,17 @@ async fn a_new_event_type_gets_a_table_from_its_first_events() {
     let first = [
         event(
             0,
-            "quizzes.item_created",
+            "quizzes.bank_shared",
             r#"{"item_id":"12","points":1,"at":"2026-02-11T08:15:41Z","user_id":"7"}"#,
         ),
         event(
             1,
-            "quizzes.item_created",
+            "quizzes.bank_shared",
             r#"{"item_id":"13","points":1.25,"at":null,"tags":["a"],"user_id":"8"}"#,
         ),
     ];
     send(&sink, first.to_vec()).await.unwrap();
-    let table = easel_sink_sql::table_name("quizzes.item_created");
+    let table = easel_sink_sql::table_name("quizzes.bank_shared");
     let reader = postgres.reader().await;
     let types = format!(
         "select string_agg(column_name || ' ' || data_type, ', ' order by column_name) from information_schema.columns \
@@ -85,7 +85,7 @@ async fn a_new_event_type_gets_a_table_from_its_first_events() {
     let later = crate::campus::sink(&postgres.url());
     let second = event(
         2,
-        "quizzes.item_created",
+        "quizzes.bank_shared",
         r#"{"item_id":"fourteen","points":2,"new":true,"user_id":"9"}"#,
     );
     send(&later, vec![second]).await.unwrap();

@@ -129,7 +129,7 @@ fn every_change_makes_the_expected_events() {
 }
 
 #[test]
-fn every_event_type_can_be_reached() {
+fn every_event_type_with_a_known_trigger_can_be_reached() {
     let reached: BTreeSet<String> = fixtures()
         .iter()
         .flat_map(|(_, fixture)| fixture.outcome().events)
@@ -139,6 +139,7 @@ fn every_event_type_can_be_reached() {
     let missing: Vec<_> = catalog
         .types()
         .iter()
+        .filter(|event_type| !event_type.columns_only)
         .map(|event_type| event_type.name)
         .filter(|name| !reached.contains(*name))
         .collect();
