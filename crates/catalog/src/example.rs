@@ -9,8 +9,14 @@ use crate::field::{Field, Kind};
 
 impl Catalog {
     /// Returns an example of an event: one line of JSON in the stored form. It has every field that
-    /// events of this origin have and that has an example.
+    /// events of this origin have and that has an example. If the event type is known only from columns,
+    /// the metadata has only what every event has.
     pub fn example(&self, event_type: &EventType, origin: EventOrigin, at: Timestamp) -> String {
+        let origin = if event_type.columns_only {
+            EventOrigin::Neither
+        } else {
+            origin
+        };
         let mut metadata = Vec::new();
         for metadata_field in self.metadata() {
             let describes_row = event_type.context == Context::Row

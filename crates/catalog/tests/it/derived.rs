@@ -211,6 +211,8 @@ fn readers_see_that_an_event_type_is_known_only_from_columns() {
     assert_eq!(event_type.summary()["columns_only"], true);
     let described = catalog.describe(event_type, Timestamp::UNIX_EPOCH);
     assert_eq!(described["columns_only"], true);
+    let metadata = described["example"]["metadata"].as_object().unwrap();
+    assert!(metadata.keys().eq(["event_name", "event_time"]));
     let other = catalog.get("grade_change").unwrap();
     assert_eq!(other.summary()["columns_only"], false);
 }

@@ -231,6 +231,26 @@ fn an_event_type_has_a_page() {
 }
 
 #[test]
+fn the_page_of_an_event_type_known_only_from_columns_says_so() {
+    let folder = tempdir().unwrap();
+    let page = easel(folder.path(), &["catalog", "quizzes.qti_import_completed"]).stdout();
+    assert!(
+        page.lines()
+            .next()
+            .unwrap()
+            .ends_with(", known only from columns"),
+        "{page}"
+    );
+    for text in [
+        "\n  What makes New Quizzes send it is not documented.\n",
+        " Easel does not validate the body.\n",
+        "\nMETADATA\n  - Always: event_name, event_time\n",
+    ] {
+        assert!(page.contains(text), "{text:?} is not in: {page}");
+    }
+}
+
+#[test]
 fn event_types_are_listed_by_glob() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["catalog", "*wiki*"]), @r"

@@ -150,13 +150,18 @@ fn append_properties(lines: &mut Vec<String>, indent: &str, properties: &[Templa
     }
 }
 
-/// Returns the metadata fields of events of this type: from a request, and from a job.
+/// Returns the metadata fields of events of this type: from a request, and from a job. Returns the fields
+/// that every event has if the event type is known only from columns.
 fn metadata_paragraphs(catalog: &Catalog, event_type: &EventType) -> Vec<String> {
     let names = |is_present: &dyn Fn(&&MetadataField) -> bool| {
         let fields = catalog.metadata().iter().filter(is_present);
         let names = fields.map(|metadata| metadata.field.name);
         names.collect::<Vec<_>>().join(", ")
     };
+    if event_type.columns_only {
+        let always = names(&|metadata| metadata.is_in_events_of(EventOrigin::Neither));
+        return vec![format!("Always: {always}")];
+    }
     let request = names(&|metadata| metadata.is_in_events_of(EventOrigin::Request));
     let has_record_context = event_type.context == Context::Row;
     let job = names(&|metadata| {
