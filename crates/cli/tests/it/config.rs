@@ -415,7 +415,7 @@ fn faults_of_all_kinds_are_reported_in_one_run() {
          error: own/one.toml:1:11: `meaning` must be a string, not a number\n\
          error: own/three.toml:1:18: the closing quote of a string is missing\n\
          error: own/two.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, \
-         `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `further`, \
+         `notes`, `known_from`, `record`, `action`, `published`, `columns_only`, `context`, `open`, `further`, \
          `body`\n\
          error: easel.toml:5:11: failed to read certificate authorities from gone.pem: No such file \
          or directory (os error 2)\n",
