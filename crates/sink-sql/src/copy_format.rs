@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::decimal::Decimal;
 use crate::sql_row::SqlRow;
 use crate::sql_table::SqlTable;
+use crate::sql_type::SqlType;
 use crate::sql_value::SqlValue;
 
 /// The signature, the flags and the length of the header extension.
@@ -35,7 +36,7 @@ impl CopyRows {
         self.0.put_i16(i16::try_from(count).unwrap_or(i16::MAX));
         for (column, value) in table.columns.iter().zip(&row.values) {
             if column.is_written() {
-                put_value(&mut self.0, value);
+                put_value(&mut self.0, value, column.sql_type);
             }
         }
     }
@@ -56,9 +57,22 @@ impl CopyRows {
     }
 }
 
-fn put_value(out: &mut BytesMut, value: &SqlValue<'_>) {
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a value of a row is in the range of its column"
+)]
+fn put_value(out: &mut BytesMut, value: &SqlValue<'_>, sql_type: SqlType) {
     match value {
         SqlValue::Null => out.put_i32(-1),
+        SqlValue::BigInt(integer) if sql_type == SqlType::SmallInt => {
+            put_bytes(out, &(*integer as i16).to_be_bytes());
+        }
+        SqlValue::BigInt(integer) if sql_type == SqlType::Integer => {
+            put_bytes(out, &(*integer as i32).to_be_bytes());
+        }
+        SqlValue::Double(number) if sql_type == SqlType::Real => {
+            put_bytes(out, &(*number as f32).to_be_bytes());
+        }
         SqlValue::Uuid(uuid) => put_bytes(out, uuid.as_bytes()),
         SqlValue::BigInt(integer) => put_bytes(out, &integer.to_be_bytes()),
         SqlValue::Numeric(decimal) => put_numeric(out, decimal),
@@ -107,7 +121,7 @@ mod tests {
 
     fn encoded(value: &SqlValue<'_>) -> Vec<u8> {
         let mut out = BytesMut::new();
-        put_value(&mut out, value);
+        put_value(&mut out, value, SqlType::BigInt);
         out.to_vec()
     }
 
@@ -123,6 +137,27 @@ mod tests {
         assert_eq!(encoded(&json), [0, 0, 0, 3, 1, b'{', b'}']);
         let time = SqlValue::Timestamp("2000-01-01T00:00:00.000001Z".parse().unwrap());
         assert_eq!(encoded(&time), [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_number_has_the_size_of_its_column() {
+        let encoded = |value, sql_type| {
+            let mut out = BytesMut::new();
+            put_value(&mut out, &value, sql_type);
+            out.to_vec()
+        };
+        assert_eq!(
+            encoded(SqlValue::BigInt(-2), SqlType::Integer),
+            [0, 0, 0, 4, 0xff, 0xff, 0xff, 0xfe]
+        );
+        assert_eq!(
+            encoded(SqlValue::BigInt(7), SqlType::SmallInt),
+            [0, 0, 0, 2, 0, 7]
+        );
+        assert_eq!(
+            encoded(SqlValue::Double(1.5), SqlType::Real),
+            [0, 0, 0, 4, 0x3f, 0xc0, 0, 0]
+        );
     }
 
     #[test]

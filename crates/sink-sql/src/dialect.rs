@@ -5,6 +5,8 @@
 
 mod postgres;
 
+use std::borrow::Cow;
+
 use crate::sql_column::SqlColumn;
 use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
@@ -40,10 +42,13 @@ pub trait SqlDialect {
     fn literal(&self, text: &str) -> String;
 
     /// Returns the name of a type.
-    fn type_name(&self, sql_type: SqlType) -> &'static str;
+    fn type_name(&self, sql_type: SqlType) -> Cow<'static, str>;
 
     /// Reads the name of a type, as the database shows it.
     fn actual_type(&self, name: &str) -> ActualType;
+
+    /// Reads the name of a type of a column that Easel fills as it is. `None` if Easel does not write the type.
+    fn exact_type(&self, name: &str) -> Option<SqlType>;
 
     /// Creates the schema with the tables for cursors and migrations, if they are missing.
     fn create_schema(&self, schema: &str) -> Vec<String>;

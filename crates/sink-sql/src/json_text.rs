@@ -93,6 +93,24 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// Returns the elements of the array `json`.
+pub(crate) fn elements(json: &[u8]) -> Result<Vec<&[u8]>, NotJson> {
+    if json.first() != Some(&b'[') {
+        return Err(NotJson);
+    }
+    let mut elements = Vec::new();
+    let mut at = skip_space(json, 1);
+    while json.get(at) != Some(&b']') {
+        let end = value_end(json, at).ok_or(NotJson)?;
+        elements.push(json.get(at..end).ok_or(NotJson)?);
+        at = skip_space(json, end);
+        if json.get(at) == Some(&b',') {
+            at = skip_space(json, at + 1);
+        }
+    }
+    Ok(elements)
+}
+
 fn skip_space(input: &[u8], mut at: usize) -> usize {
     while matches!(input.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;
@@ -239,23 +257,10 @@ fn is_storable_object(json: &[u8], max_depth: usize) -> bool {
 }
 
 fn are_storable_elements(json: &[u8], max_depth: usize) -> bool {
-    let mut at = skip_space(json, 1);
-    while json.get(at) != Some(&b']') {
-        let Some(end) = value_end(json, at) else {
-            return false;
-        };
-        if !json
-            .get(at..end)
-            .is_some_and(|element| is_storable_within(element, max_depth))
-        {
-            return false;
-        }
-        at = skip_space(json, end);
-        if json.get(at) == Some(&b',') {
-            at = skip_space(json, at + 1);
-        }
-    }
-    true
+    elements(json).is_ok_and(|elements| {
+        let mut elements = elements.into_iter();
+        elements.all(|element| is_storable_within(element, max_depth))
+    })
 }
 
 /// A number without an exponent is always short enough, because an event is.

@@ -7,18 +7,28 @@ use std::fmt;
 pub enum SqlType {
     /// A UUID.
     Uuid,
+    /// An integer of 16 bits.
+    SmallInt,
+    /// An integer of 32 bits.
+    Integer,
     /// An integer of 64 bits.
     BigInt,
     /// A decimal number of any size.
     Numeric,
+    /// A floating-point number of 32 bits.
+    Real,
     /// A floating-point number of 64 bits.
     Double,
     /// `true` or `false`.
     Boolean,
     /// A moment, with microseconds.
     Timestamp,
+    /// A day and a time without a zone, with microseconds.
+    LocalTimestamp,
     /// A text.
     Text,
+    /// A text with at most this many characters.
+    Varchar(u32),
     /// A JSON value.
     Json,
 }
@@ -50,7 +60,12 @@ impl SqlType {
 impl fmt::Display for SqlType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Varchar(max_chars) => return write!(f, "varchar({max_chars})"),
             Self::Uuid => "uuid",
+            Self::SmallInt => "smallint",
+            Self::Integer => "integer",
+            Self::Real => "real",
+            Self::LocalTimestamp => "timestamp without time zone",
             Self::BigInt => "bigint",
             Self::Numeric => "numeric",
             Self::Double => "double precision",

@@ -56,6 +56,8 @@ pub enum FieldShape {
     Text,
     /// A string with a UUID.
     Uuid,
+    /// An array of strings or ids.
+    List,
     /// Any value.
     Json,
 }
@@ -85,21 +87,26 @@ impl FieldShape {
             Kind::Timestamp(precision) => Self::Time {
                 can_be_day: matches!(precision, easel_catalog::Precision::Day),
             },
-            Kind::Object(_) | Kind::Texts | Kind::Ids(_) | Kind::Objects(_) => Self::Json,
+            Kind::Texts | Kind::Ids(_) => Self::List,
+            Kind::Object(_) | Kind::Objects(_) => Self::Json,
         }
     }
 
     /// Returns the shape of the values of a column that the catalogue does not know.
     pub(crate) fn of_column(name: &str, sql_type: SqlType) -> Self {
         match sql_type {
-            SqlType::BigInt | SqlType::Numeric if is_id_name(name) => Self::Id {
-                can_be_empty: false,
-            },
-            SqlType::BigInt => Self::Integer,
-            SqlType::Numeric | SqlType::Double => Self::Number,
+            SqlType::SmallInt | SqlType::Integer | SqlType::BigInt | SqlType::Numeric
+                if is_id_name(name) =>
+            {
+                Self::Id {
+                    can_be_empty: false,
+                }
+            }
+            SqlType::SmallInt | SqlType::Integer | SqlType::BigInt => Self::Integer,
+            SqlType::Numeric | SqlType::Real | SqlType::Double => Self::Number,
             SqlType::Boolean => Self::Boolean,
-            SqlType::Timestamp => Self::Time { can_be_day: true },
-            SqlType::Text => Self::Text,
+            SqlType::Timestamp | SqlType::LocalTimestamp => Self::Time { can_be_day: true },
+            SqlType::Text | SqlType::Varchar(_) => Self::Text,
             SqlType::Uuid => Self::Uuid,
             SqlType::Json => Self::Json,
         }
@@ -114,7 +121,7 @@ impl FieldShape {
             Self::Time { .. } => SqlType::Timestamp,
             Self::Text => SqlType::Text,
             Self::Uuid => SqlType::Uuid,
-            Self::Json => SqlType::Json,
+            Self::List | Self::Json => SqlType::Json,
         }
     }
 }
@@ -136,23 +143,45 @@ pub(crate) fn fit(json: &[u8], shape: FieldShape, sql_type: SqlType) -> Fit<'_> 
             Some(text) => Fit::Whole(SqlValue::Text(text)),
             None => Fit::No,
         },
-        SqlType::BigInt => match integer(json, shape) {
-            IntegerFit::Integer(integer) => Fit::Whole(SqlValue::BigInt(integer)),
+        SqlType::Varchar(max_chars) => match storable_text(json) {
+            Some(text) if has_at_most(&text, max_chars) => Fit::Whole(SqlValue::Text(text)),
+            _ => Fit::No,
+        },
+        SqlType::SmallInt | SqlType::Integer | SqlType::BigInt => match integer(json, shape) {
+            IntegerFit::Integer(integer) if is_in_range(integer, sql_type) => {
+                Fit::Whole(SqlValue::BigInt(integer))
+            }
             IntegerFit::Empty => Fit::Whole(SqlValue::Null),
-            IntegerFit::No => Fit::No,
+            IntegerFit::Integer(_) | IntegerFit::No => Fit::No,
         },
         SqlType::Numeric => fit_numeric(json, shape),
         SqlType::Double => fit_double(json),
+        SqlType::Real => fit_real(json),
         SqlType::Boolean => match json {
             b"true" => Fit::Whole(SqlValue::Boolean(true)),
             b"false" => Fit::Whole(SqlValue::Boolean(false)),
             _ => Fit::No,
         },
-        SqlType::Timestamp => fit_timestamp(json, shape),
+        SqlType::Timestamp | SqlType::LocalTimestamp => fit_timestamp(json, shape),
         SqlType::Uuid => match storable_text(json).and_then(|text| canonical_uuid(&text)) {
             Some(uuid) => Fit::Whole(SqlValue::Uuid(uuid)),
             None => Fit::No,
         },
+    }
+}
+
+/// Returns true if a text has at most this many characters.
+pub(crate) fn has_at_most(text: &str, max_chars: u32) -> bool {
+    let max_chars = usize::try_from(max_chars).unwrap_or(usize::MAX);
+    text.len() <= max_chars || text.chars().count() <= max_chars
+}
+
+/// Returns true if an integer column of this type can have the integer.
+fn is_in_range(integer: i64, sql_type: SqlType) -> bool {
+    match sql_type {
+        SqlType::SmallInt => i16::try_from(integer).is_ok(),
+        SqlType::Integer => i32::try_from(integer).is_ok(),
+        _ => true,
     }
 }
 
@@ -233,6 +262,27 @@ fn fit_double(json: &[u8]) -> Fit<'_> {
         return Fit::Whole(SqlValue::Double(value));
     }
     Fit::Rounded(SqlValue::Double(value))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "a number that is not exactly the same counts as rounded"
+)]
+fn fit_real(json: &[u8]) -> Fit<'_> {
+    match fit_double(json) {
+        Fit::Whole(SqlValue::Double(number)) | Fit::Rounded(SqlValue::Double(number)) => {
+            let rounded = f64::from(number as f32);
+            if !rounded.is_finite() {
+                Fit::No
+            } else if rounded == number {
+                fit_double(json)
+            } else {
+                Fit::Rounded(SqlValue::Double(rounded))
+            }
+        }
+        other => other,
+    }
 }
 
 fn fit_timestamp(json: &[u8], shape: FieldShape) -> Fit<'_> {

@@ -1,5 +1,7 @@
 //! The statements of PostgreSQL, from version 12 on.
 
+use std::borrow::Cow;
+
 use super::{ActualType, Relation, SqlDialect};
 use crate::sql_column::{ColumnSource, SqlColumn};
 use crate::sql_name::{CURSORS_TABLE, MIGRATIONS_TABLE, index_name};
@@ -45,9 +47,14 @@ impl SqlDialect for PostgresDialect {
         format!("'{}'", text.replace('\'', "''").replace('\0', ""))
     }
 
-    fn type_name(&self, sql_type: SqlType) -> &'static str {
-        match sql_type {
+    fn type_name(&self, sql_type: SqlType) -> Cow<'static, str> {
+        Cow::Borrowed(match sql_type {
+            SqlType::Varchar(max_chars) => return Cow::Owned(format!("varchar({max_chars})")),
             SqlType::Uuid => "uuid",
+            SqlType::SmallInt => "smallint",
+            SqlType::Integer => "integer",
+            SqlType::Real => "real",
+            SqlType::LocalTimestamp => "timestamp",
             SqlType::BigInt => "bigint",
             SqlType::Numeric => "numeric",
             SqlType::Double => "double precision",
@@ -55,7 +62,25 @@ impl SqlDialect for PostgresDialect {
             SqlType::Timestamp => "timestamptz",
             SqlType::Text => "text",
             SqlType::Json => "jsonb",
+        })
+    }
+
+    fn exact_type(&self, name: &str) -> Option<SqlType> {
+        if let ActualType::Same(sql_type) = self.actual_type(name) {
+            return Some(sql_type);
         }
+        let length = |prefix: &str| name.strip_prefix(prefix)?.strip_suffix(')')?.parse().ok();
+        Some(match name {
+            "smallint" => SqlType::SmallInt,
+            "integer" => SqlType::Integer,
+            "real" => SqlType::Real,
+            "character varying" => SqlType::Text,
+            _ if name.starts_with("timestamp") && name.ends_with("without time zone") => {
+                SqlType::LocalTimestamp
+            }
+            _ if name.starts_with("timestamp") => SqlType::Timestamp,
+            _ => SqlType::Varchar(length("character varying(")?),
+        })
     }
 
     fn actual_type(&self, name: &str) -> ActualType {

@@ -5,7 +5,7 @@ use super::failure::SqlFailure;
 use crate::dialect::{PostgresDialect, Relation, SqlDialect};
 use crate::schema_plan::SchemaChange;
 use crate::sql_name::CURSORS_TABLE;
-use crate::sql_table::SqlTable;
+use crate::sql_table::{EXTRA_COLUMN, SqlTable};
 use crate::sql_type::SqlType;
 
 /// How many rows one transaction changes.
@@ -46,6 +46,11 @@ impl PgConnection {
                 reason: format!("there is no table {} in the schema {schema}", table.name),
             });
         };
+        if existing.column(EXTRA_COLUMN).is_none() {
+            return Err(SqlFailure::Refused {
+                reason: format!("the table {} has no column {EXTRA_COLUMN}", table.name),
+            });
+        }
         let column = &table.column_name_of_field(field);
         let existing_type = existing.column(column).map(|column| {
             match PostgresDialect.actual_type(&column.type_name) {
@@ -195,17 +200,17 @@ fn conversion(sql_type: SqlType) -> (String, String) {
             "target.extra -> $1::text <> 'null'::jsonb".to_owned(),
             "target.extra -> $1::text".to_owned(),
         ),
-        SqlType::Text => (kind("string"), text.to_owned()),
+        SqlType::Text | SqlType::Varchar(_) => (kind("string"), text.to_owned()),
         SqlType::Boolean => (kind("boolean"), format!("{text}::boolean")),
         SqlType::Numeric => (kind("number"), format!("{text}::numeric")),
-        SqlType::Double => (
+        SqlType::Real | SqlType::Double => (
             format!(
                 "(case when {} then {text}::numeric = {text}::numeric::double precision::numeric else false end)",
                 kind("number")
             ),
             format!("{text}::double precision"),
         ),
-        SqlType::BigInt => (
+        SqlType::SmallInt | SqlType::Integer | SqlType::BigInt => (
             format!(
                 "(case when {} then {text}::numeric = trunc({text}::numeric) \
                  and abs({text}::numeric) < 9223372036854775807 else false end)",
@@ -213,7 +218,7 @@ fn conversion(sql_type: SqlType) -> (String, String) {
             ),
             format!("{text}::numeric::bigint"),
         ),
-        SqlType::Timestamp => (
+        SqlType::Timestamp | SqlType::LocalTimestamp => (
             format!(
                 "(case when {} then {text} ~ '^\\d{{4}}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d:\\d\\d(\\.\\d{{1,6}})?Z$' else false end)",
                 kind("string")
