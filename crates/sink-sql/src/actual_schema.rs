@@ -29,6 +29,10 @@ pub struct ActualColumn {
     pub type_name: String,
     /// True if the database computes the values.
     pub is_generated: bool,
+    /// True if the database numbers the rows with it: an identity, or the next value of a sequence.
+    pub is_numbered: bool,
+    /// True if a row must have a value, and there is no default.
+    pub is_required: bool,
     /// The comment.
     pub comment: Option<String>,
 }

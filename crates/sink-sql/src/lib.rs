@@ -49,11 +49,16 @@ mod sql_name;
 mod sql_type;
 mod sql_value;
 
+mod conventions;
+mod ledbelly_value;
+
 mod extra;
 mod observed;
 mod sql_column;
 mod sql_row;
 mod sql_table;
+
+mod ledbelly_table;
 mod table_layout;
 
 mod actual_schema;
@@ -77,7 +82,7 @@ pub use postgres::{
 pub use schema_plan::{SchemaChange, SchemaPlan};
 pub use sql_column::{ColumnSource, SqlColumn};
 pub use sql_name::table_name;
-pub use sql_row::{EventFacts, SqlRow};
+pub use sql_row::{EventFacts, RowRules, SqlRow};
 pub use sql_sink::{SqlSink, SqlSinkOptions};
 pub use sql_table::SqlTable;
 pub use sql_type::SqlType;

@@ -12,6 +12,6 @@ mod tls;
 pub use connection::{DatabaseUrlError, GuardSource, PgConnection, PgOptions};
 pub use cursor::{CursorKey, TableCursor};
 pub use failure::SqlFailure;
-pub(crate) use prepared_table::PreparedTable;
+pub(crate) use prepared_table::{PreparedTable, PreparedTables};
 pub use promotion::Promotion;
 pub use schema::{PreparedSchema, TableViews};

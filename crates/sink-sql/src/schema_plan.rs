@@ -1,9 +1,10 @@
 //! The changes that make a database ready for tables.
 //!
 //! A plan compares the tables that are wanted with those that a database has. It adds what is missing and
-//! widens what is too narrow. It never drops, narrows or renames a table or a column.
+//! widens what is too narrow, except in the layout `ledbelly`: a table that exists stays as it is. A plan never drops, narrows or renames a table or a column.
 
 use crate::actual_schema::{ActualRelation, ActualSchema};
+use crate::conventions::Conventions;
 use crate::dialect::{ActualType, Relation, SqlDialect};
 use crate::sql_column::{ColumnSource, SqlColumn};
 use crate::sql_name::{CURSORS_TABLE, MIGRATIONS_TABLE};
@@ -72,6 +73,7 @@ impl SchemaPlan {
         }
         for table in wanted {
             match actual.relations.get(&table.name) {
+                Some(_) if table.conventions != Conventions::Easel => (),
                 Some(existing) => plan.compare_table(dialect, schema, table, existing),
                 None => plan.add(
                     format!("create table {}", table.name),
@@ -159,13 +161,16 @@ impl SqlTable {
     /// Returns the table with the columns that the database really has.
     ///
     /// A column that the catalogue does not know is filled from the body field with its name. The values of a
-    /// field whose column is missing or has a foreign type go to the column `extra`. Returns the name of a column
-    /// that the table cannot do without, if it is missing.
+    /// field whose column is missing or has a foreign type go to the column `extra`. Returns the reason if Easel
+    /// cannot write into the table.
     pub fn adapted(
         &self,
         dialect: &impl SqlDialect,
         existing: &ActualRelation,
     ) -> Result<Self, String> {
+        if self.conventions != Conventions::Easel {
+            return self.adapted_as_it_is(dialect, existing);
+        }
         let mut table = self.clone();
         move_metadata_columns(&mut table, existing);
         let columns: Vec<_> = table.columns.clone();
@@ -179,7 +184,10 @@ impl SqlTable {
                 Some(ActualType::Narrow(_) | ActualType::Foreign) | None => None,
             };
             if is_indispensable(column) && written != Some(column.sql_type) {
-                return Err(column.name.clone());
+                return Err(format!(
+                    "the table {} needs a column {}",
+                    self.name, column.name
+                ));
             }
             table.set_actual_type(&column.name, written);
         }

@@ -33,6 +33,12 @@ pub enum ColumnSource {
     EventTime,
     /// When Easel received the event.
     ReceivedAt,
+    /// When the event happened, on the clock of a time zone.
+    LocalEventTime,
+    /// When Easel received the event, on the clock of a time zone.
+    LocalReceivedAt,
+    /// The database: a number that rises with every row.
+    RowNumber,
     /// The metadata field with this name.
     Metadata(String),
     /// The body field with this name.
@@ -74,7 +80,10 @@ pub(crate) enum FieldPlace {
 impl SqlColumn {
     /// Returns true if Easel writes the values of the column. Otherwise the database computes them.
     pub const fn is_written(&self) -> bool {
-        !matches!(self.source, ColumnSource::LocalIdOf(_))
+        !matches!(
+            self.source,
+            ColumnSource::LocalIdOf(_) | ColumnSource::RowNumber
+        )
     }
 
     /// Returns true if no row can lack a value.

@@ -18,6 +18,15 @@ pub(crate) const CURSORS_TABLE: &str = "easel_cursors";
 /// The table with one row per change of the schema.
 pub(crate) const MIGRATIONS_TABLE: &str = "easel_migrations";
 
+/// The table with one row per event: what the tables of the layout `ledbelly` do not hold.
+pub(crate) const REGISTER_TABLE: &str = "easel_events";
+
+/// The prefix of tables in the layout `ledbelly`.
+const LEDBELLY_PREFIX: &str = "live_";
+
+/// The table of the layout `ledbelly` with the events of all event types.
+pub(crate) const STREAM_TABLE: &str = "live_stream";
+
 /// The suffix of views with the newest row per key.
 pub(crate) const LATEST_SUFFIX: &str = "_latest";
 
@@ -37,13 +46,7 @@ pub(crate) const WIDE_TABLE: &str = "events";
 /// It is the name of the event type, with `__` for each dot. A name with other characters than `a-z`, `0-9`
 /// and `_`, a name with `__`, a name that is too long, and a name that Easel uses itself get a suffix.
 pub fn table_name(event_type: &str) -> String {
-    let plain: String = event_type
-        .chars()
-        .map(|c| match c.to_ascii_lowercase() {
-            lower @ ('a'..='z' | '0'..='9' | '_') => lower,
-            _other => '_',
-        })
-        .collect();
+    let plain = word(event_type);
     let is_reserved = plain.is_empty()
         || event_type.contains("__")
         || event_type.starts_with(OWN_PREFIX)
@@ -55,6 +58,29 @@ pub fn table_name(event_type: &str) -> String {
         return dotted;
     }
     with_digest(&plain, event_type)
+}
+
+/// Returns the name of the table of an event type in the layout `ledbelly`.
+pub(crate) fn ledbelly_table_name(event_type: &str) -> String {
+    let name = format!("{LEDBELLY_PREFIX}{}", word(event_type));
+    if name == STREAM_TABLE {
+        return with_digest(&name, event_type);
+    }
+    fitting(&name)
+}
+
+/// Returns the name of the column with the number of the row in the layout `ledbelly`.
+pub(crate) fn row_number_name(event_type: &str) -> String {
+    fitting(&format!("{}_id", word(event_type)))
+}
+
+/// Returns the text in lower case, with `_` for every character that no plain name has.
+fn word(text: &str) -> String {
+    let lower = text.chars().map(|c| match c.to_ascii_lowercase() {
+        lower @ ('a'..='z' | '0'..='9' | '_') => lower,
+        _other => '_',
+    });
+    lower.collect()
 }
 
 /// Returns the name of the view with the newest rows of a table.
@@ -145,6 +171,27 @@ mod tests {
             assert!(table.len() <= MAX_BYTES, "{table}");
             assert!(!names.contains(&table.as_str()), "{table}");
         }
+    }
+
+    #[test]
+    fn in_the_layout_ledbelly_other_characters_become_underscores() {
+        let check = |event_type, table, number| {
+            assert_eq!(ledbelly_table_name(event_type), table);
+            assert_eq!(row_number_name(event_type), number);
+        };
+        check("grade_change", "live_grade_change", "grade_change_id");
+        check(
+            "quizzes.quiz_graded",
+            "live_quizzes_quiz_graded",
+            "quizzes_quiz_graded_id",
+        );
+        check(
+            "quizzes-lti.grade_changed",
+            "live_quizzes_lti_grade_changed",
+            "quizzes_lti_grade_changed_id",
+        );
+        assert_ne!(ledbelly_table_name("stream"), STREAM_TABLE);
+        assert!(ledbelly_table_name(&"x".repeat(128)).len() <= MAX_BYTES);
     }
 
     #[test]

@@ -4,14 +4,19 @@
 //! There are three intended exceptions. Null and a missing field are both NULL. An empty id is NULL if the
 //! catalogue says that it means "no id". Fields of excluded privacy classes are not stored.
 
+mod object;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use uuid::Uuid;
 
+use crate::conventions::Conventions;
 use crate::extra::{EventPart, Extra};
 use crate::json_text::{Member, Members, NotJson, decode, is_storable_json, storable_text};
+use crate::ledbelly_value::{cut_to, fit_leniently};
 use crate::sql_column::{ColumnSource, FieldPlace, KnownField};
 use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
@@ -32,6 +37,16 @@ pub struct EventFacts<'a> {
     pub received_at: Option<Timestamp>,
 }
 
+/// What is not stored, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct RowRules<'a> {
+    /// The body fields that are left out of a column with the whole body, and of the stream of the layout
+    /// `ledbelly`. In a table of one event type, the table knows what to leave out.
+    pub excluded_body: &'a HashSet<&'a str>,
+    /// The time zone of columns with local times.
+    pub time_zone: &'a TimeZone,
+}
+
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SqlRow<'a> {
@@ -39,22 +54,48 @@ pub struct SqlRow<'a> {
     pub values: Vec<SqlValue<'a>>,
     /// How many values do not fit into their columns and are in the column `extra`.
     pub mismatch_count: u64,
+    /// What the column `extra` would have, if the table has no such column.
+    pub extra: Option<Vec<u8>>,
 }
 
 impl<'a> SqlRow<'a> {
+    /// Returns the row of an event in the register of the layout `ledbelly`. `extra` is what the other tables
+    /// do not hold.
+    pub(crate) fn in_register(
+        register: &SqlTable,
+        facts: EventFacts<'_>,
+        mut extra: Option<Vec<u8>>,
+    ) -> Result<Self, NotJson> {
+        let offset = i64::try_from(facts.offset).ok().ok_or(NotJson)?;
+        let values = register.columns.iter().map(|column| match column.source {
+            ColumnSource::Offset => SqlValue::BigInt(offset),
+            ColumnSource::EventId => SqlValue::Uuid(facts.id),
+            ColumnSource::EventName => SqlValue::Text(event_name(facts, column.sql_type)),
+            ColumnSource::EventTime => time_of(facts.occurred_at),
+            ColumnSource::ReceivedAt => facts.received_at.map_or(SqlValue::Null, time_of),
+            ColumnSource::Extra => extra
+                .take()
+                .map_or(SqlValue::Null, |json| SqlValue::Json(json.into())),
+            _ => SqlValue::Null,
+        });
+        Ok(Self {
+            values: values.collect(),
+            mismatch_count: 0,
+            extra: None,
+        })
+    }
+
     /// Returns the row of an event in `table`.
-    ///
-    /// The names in `excluded_body` are left out of a column that has the whole body. In a table of one event
-    /// type, the table knows what to leave out.
     pub fn from_event(
         table: &SqlTable,
         facts: EventFacts<'_>,
         event: &'a [u8],
-        excluded_body: &HashSet<&str>,
+        rules: RowRules<'_>,
     ) -> Result<Self, NotJson> {
         let mut filling = Filling {
             table,
             facts,
+            rules,
             values: vec![None; table.columns.len()],
             event_time: None,
             has_event_name: false,
@@ -74,7 +115,7 @@ impl<'a> SqlRow<'a> {
                     if let Some(seen) = seen.get_mut(event_part as usize) {
                         *seen = true;
                     }
-                    filling.add_part(event_part, part, excluded_body)?;
+                    filling.add_part(event_part, part)?;
                 }
                 _ => filling.extra.add_unknown(EventPart::Whole, part),
             }
@@ -87,6 +128,7 @@ impl<'a> SqlRow<'a> {
 struct Filling<'t, 'a, 'f> {
     table: &'t SqlTable,
     facts: EventFacts<'f>,
+    rules: RowRules<'f>,
     /// The values so far. `None` for a column that had no member yet.
     values: Vec<Option<SqlValue<'a>>>,
     event_time: Option<SqlValue<'a>>,
@@ -95,17 +137,12 @@ struct Filling<'t, 'a, 'f> {
 }
 
 impl<'a> Filling<'_, 'a, '_> {
-    fn add_part(
-        &mut self,
-        part: EventPart,
-        member: Member<'a>,
-        excluded_body: &HashSet<&str>,
-    ) -> Result<(), NotJson> {
+    fn add_part(&mut self, part: EventPart, member: Member<'a>) -> Result<(), NotJson> {
         let body_column = self.column_index(&ColumnSource::WholeBody);
         if part == EventPart::Body
             && let Some(index) = body_column
         {
-            return self.add_whole_body(index, member, excluded_body);
+            return self.add_whole_body(index, member, self.rules.excluded_body);
         }
         let table = self.table;
         let fields = match part {
@@ -115,15 +152,30 @@ impl<'a> Filling<'_, 'a, '_> {
         let mut next = 0;
         for member in Members::new(member.value)? {
             let member = member?;
+            if self.is_left_out(part, member) {
+                continue;
+            }
             match find(fields, member.raw_key, next) {
                 Some((index, field)) => {
                     next = index + 1;
                     self.add_known(part, field, member);
                 }
+                None if table.conventions == Conventions::Ledbelly => {
+                    self.add_object(part, member)?;
+                }
                 None => self.extra.add_unknown(part, member),
             }
         }
         Ok(())
+    }
+
+    /// Returns true for a member of the body that the stream must not have.
+    fn is_left_out(&self, part: EventPart, member: Member<'_>) -> bool {
+        let excluded = self.rules.excluded_body;
+        part == EventPart::Body
+            && self.table.conventions == Conventions::LedbellyStream
+            && !excluded.is_empty()
+            && decode(member.raw_key).is_some_and(|key| excluded.contains(&*key))
     }
 
     fn add_whole_body(
@@ -180,7 +232,7 @@ impl<'a> Filling<'_, 'a, '_> {
                     self.extra.add_repeated(part, member);
                     return;
                 };
-                match fit(member.value, field.shape, sql_type) {
+                match self.fit(member.value, field.shape, sql_type) {
                     Fit::Whole(value) => self.set(index, value),
                     Fit::Rounded(value) => {
                         self.set(index, value);
@@ -191,6 +243,15 @@ impl<'a> Filling<'_, 'a, '_> {
                         self.extra.add_mismatch(part, &field.name, member);
                     }
                 }
+            }
+        }
+    }
+
+    fn fit(&self, json: &'a [u8], shape: FieldShape, sql_type: SqlType) -> Fit<'a> {
+        match self.table.conventions {
+            Conventions::Easel => fit(json, shape, sql_type),
+            Conventions::Ledbelly | Conventions::LedbellyStream => {
+                fit_leniently(json, shape, sql_type)
             }
         }
     }
@@ -221,6 +282,7 @@ impl<'a> Filling<'_, 'a, '_> {
         let Self {
             table,
             facts,
+            rules,
             values,
             event_time,
             has_event_name: _,
@@ -228,12 +290,14 @@ impl<'a> Filling<'_, 'a, '_> {
         } = self;
         let mismatch_count = extra.mismatch_count();
         let offset = i64::try_from(facts.offset).ok().ok_or(NotJson)?;
-        let time_of = |time: Timestamp| {
-            let whole = Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time);
-            SqlValue::Timestamp(whole)
-        };
         let event_time = event_time.filter(|time| *time != SqlValue::Null);
-        let mut event_time = Some(event_time.unwrap_or_else(|| time_of(facts.occurred_at)));
+        let event_time = event_time.unwrap_or_else(|| time_of(facts.occurred_at));
+        let local = |time: &SqlValue<'a>, sql_type| match time {
+            SqlValue::Timestamp(time) if sql_type == SqlType::LocalTimestamp => {
+                SqlValue::Timestamp(on_the_clock_of(rules.time_zone, *time))
+            }
+            other => other.clone(),
+        };
         let mut extra = extra.finish();
         let values = table
             .columns
@@ -242,23 +306,48 @@ impl<'a> Filling<'_, 'a, '_> {
             .map(|(column, value)| match column.source {
                 ColumnSource::Offset => SqlValue::BigInt(offset),
                 ColumnSource::EventId => SqlValue::Uuid(facts.id),
-                ColumnSource::EventName => {
-                    SqlValue::Text(Cow::Owned(facts.event_type.replace('\0', "�")))
+                ColumnSource::EventName => SqlValue::Text(event_name(facts, column.sql_type)),
+                ColumnSource::EventTime => event_time.clone(),
+                ColumnSource::LocalEventTime => local(&event_time, column.sql_type),
+                ColumnSource::LocalReceivedAt => {
+                    let time = facts.received_at.unwrap_or(facts.occurred_at);
+                    local(&time_of(time), column.sql_type)
                 }
-                ColumnSource::EventTime => event_time.take().unwrap_or(SqlValue::Null),
                 ColumnSource::ReceivedAt => facts.received_at.map_or(SqlValue::Null, time_of),
                 ColumnSource::Extra => extra
                     .take()
                     .map_or(SqlValue::Null, |json| SqlValue::Json(json.into())),
-                ColumnSource::LocalIdOf(_) => SqlValue::Null,
+                ColumnSource::LocalIdOf(_) | ColumnSource::RowNumber => SqlValue::Null,
                 ColumnSource::Metadata(_) | ColumnSource::Body(_) | ColumnSource::WholeBody => {
                     value.unwrap_or(SqlValue::Null)
                 }
-            });
+            })
+            .collect();
         Ok(SqlRow {
-            values: values.collect(),
+            values,
             mismatch_count,
+            extra,
         })
+    }
+}
+
+fn time_of<'a>(time: Timestamp) -> SqlValue<'a> {
+    let whole = Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time);
+    SqlValue::Timestamp(whole)
+}
+
+/// Returns the moment at which a clock in UTC shows what a clock in the time zone shows at `time`. A column
+/// without a zone then has the local time.
+fn on_the_clock_of(time_zone: &TimeZone, time: Timestamp) -> Timestamp {
+    let local = time_zone.to_datetime(time);
+    TimeZone::UTC.to_timestamp(local).unwrap_or(time)
+}
+
+fn event_name<'a>(facts: EventFacts<'_>, sql_type: SqlType) -> Cow<'a, str> {
+    let name = Cow::Owned(facts.event_type.replace('\0', "�"));
+    match sql_type {
+        SqlType::Varchar(max_chars) => cut_to(name, max_chars),
+        _ => name,
     }
 }
 

@@ -26,6 +26,7 @@ use futures::TryStreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::time::timeout;
 
+use crate::actual_schema::ActualSchema;
 use crate::dialect::{PostgresDialect, Relation};
 use crate::observed::ObservedFields;
 use crate::postgres::{
@@ -33,7 +34,6 @@ use crate::postgres::{
 };
 use crate::schema_plan::SchemaChange;
 use crate::sql_column::SqlColumn;
-use crate::sql_name::table_name;
 use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
 use crate::table_layout::EventTables;
@@ -218,12 +218,24 @@ impl SqlSink {
         if cursor.migration_number != connection.migration_number {
             return Err(SqlFailure::SchemaChanged);
         }
-        let rows = BatchRows::new(
+        let mut rows = BatchRows::new(
             &connection.tables,
             batch,
             cursor.next_offset,
             self.options.rows_may_exist,
         )?;
+        if let Some(register) = &connection.tables.register
+            && rows.has_repeated()
+        {
+            let offsets = batch
+                .offsets()
+                .filter_map(|offset| i64::try_from(offset.get()).ok());
+            let offsets: Vec<_> = offsets.collect();
+            let registered = connection
+                .registered_offsets(schema, &register.table, &offsets)
+                .await?;
+            rows.leave_out(&registered);
+        }
         let unfitting = unfitting_fields(&self.options.tables, &rows);
         if self.widen_observed(connection, &unfitting).await? {
             return Err(SqlFailure::SchemaChanged);
@@ -314,7 +326,8 @@ impl SqlSink {
         connection: &PgConnection,
         rows: &TableRows<'_>,
     ) -> Result<u64, SqlFailure> {
-        let mut encoder = RowEncoder::new(&self.options.tables, rows.prepared, &rows.new);
+        let mut encoder =
+            RowEncoder::new(&self.options.tables, &connection.tables, rows, &rows.new);
         let copied = connection
             .copy_rows(rows.prepared, || encoder.next_chunk())
             .await;
@@ -331,7 +344,12 @@ impl SqlSink {
         rows: &TableRows<'_>,
     ) -> Result<u64, SqlFailure> {
         let (schema, table) = (&self.options.schema, &rows.prepared.table);
-        let mut encoder = RowEncoder::new(&self.options.tables, rows.prepared, &rows.repeated);
+        let mut encoder = RowEncoder::new(
+            &self.options.tables,
+            &connection.tables,
+            rows,
+            &rows.repeated,
+        );
         let inserted = connection
             .insert_missing_rows(schema, table, || encoder.next_chunk())
             .await;
@@ -387,10 +405,12 @@ impl SqlSink {
         batch: &Batch,
     ) -> Result<(), SqlFailure> {
         let is_ready = |connection: &PgConnection| {
-            batch
-                .items
-                .iter()
-                .all(|item| connection.tables.contains_key(&item.event_type))
+            batch.items.iter().all(|item| {
+                connection
+                    .tables
+                    .by_event_type
+                    .contains_key(&item.event_type)
+            })
         };
         if is_ready(connection) {
             return Ok(());
@@ -409,7 +429,7 @@ impl SqlSink {
             }
             let mut observed = ObservedFields::default();
             if !tables.knows(&item.event_type) {
-                let name = table_name(&item.event_type);
+                let name = tables.name_of_table(&item.event_type);
                 if !before.relations.contains_key(&name) {
                     let same = batch
                         .items
@@ -422,6 +442,7 @@ impl SqlSink {
             wanted.insert(Arc::clone(&item.event_type), table);
         }
         let mut distinct: Vec<SqlTable> = wanted.values().cloned().collect();
+        distinct.extend(tables.register());
         distinct.sort_by(|a, b| a.name.cmp(&b.name));
         distinct.dedup_by(|a, b| a.name == b.name);
         let prepared = connection
@@ -436,11 +457,9 @@ impl SqlSink {
                 return Err(SqlFailure::SchemaChanged);
             };
             let adapted = table.adapted(&PostgresDialect, existing);
-            let adapted = adapted.map_err(|column| SqlFailure::Refused {
-                reason: format!("the table {} needs a column {column}", table.name),
-            })?;
+            let adapted = adapted.map_err(|reason| SqlFailure::Refused { reason })?;
             // In the wide layout, all event types share a table.
-            let mut others = connection.tables.values();
+            let mut others = connection.tables.by_event_type.values();
             let shared = others
                 .find(|other| other.table.name == adapted.name)
                 .cloned();
@@ -448,8 +467,37 @@ impl SqlSink {
                 Some(shared) => shared,
                 None => Arc::new(connection.prepare_table(schema, adapted).await?),
             };
-            connection.tables.insert(event_type, ready);
+            connection.tables.by_event_type.insert(event_type, ready);
         }
+        self.prepare_shared_tables(connection, &prepared.actual)
+            .await
+    }
+
+    /// Makes the register and the stream ready, if the layout has them.
+    async fn prepare_shared_tables(
+        &self,
+        connection: &mut PgConnection,
+        actual: &ActualSchema,
+    ) -> Result<(), SqlFailure> {
+        let SqlSinkOptions { schema, tables, .. } = &self.options;
+        let Some(register) = tables.register() else {
+            return Ok(());
+        };
+        if connection.tables.register.is_some() {
+            return Ok(());
+        }
+        let refused = |reason| SqlFailure::Refused { reason };
+        let existing = actual.relations.get(&register.name);
+        let existing = existing.ok_or(SqlFailure::SchemaChanged)?;
+        let register = register.adapted(&PostgresDialect, existing);
+        let register = register.map_err(refused)?;
+        let stream = tables.stream(&PostgresDialect, actual).map_err(refused)?;
+        if let Some(stream) = stream {
+            let stream = connection.prepare_table(schema, stream).await?;
+            connection.tables.stream = Some(stream);
+        }
+        let register = connection.prepare_table(schema, register).await?;
+        connection.tables.register = Some(register);
         Ok(())
     }
 

@@ -2,22 +2,23 @@
 
 use easel_catalog::{EventType, Field, MetadataField, Privacy};
 
+use crate::conventions::Conventions;
 use crate::observed::ObservedFields;
 use crate::sql_column::{
     ColumnSource, FieldPlace, KnownField, SqlColumn, has_privacy, is_global_id,
 };
-use crate::sql_name::{ColumnNames, WIDE_TABLE, table_name};
+use crate::sql_name::{ColumnNames, REGISTER_TABLE, WIDE_TABLE, table_name};
 use crate::sql_type::SqlType;
 use crate::sql_value::FieldShape;
 
 /// The suffixes of a metadata column, a body column and a computed column whose plain name is taken.
-const META_SUFFIX: &str = "_meta";
-const BODY_SUFFIX: &str = "_body";
+pub(crate) const META_SUFFIX: &str = "_meta";
+pub(crate) const BODY_SUFFIX: &str = "_body";
 const LOCAL_SUFFIX: &str = "_local";
 
 /// The metadata fields that every table has as columns of its own.
-const EVENT_NAME: &str = "event_name";
-const EVENT_TIME: &str = "event_time";
+pub(crate) const EVENT_NAME: &str = "event_name";
+pub(crate) const EVENT_TIME: &str = "event_time";
 
 /// The columns that are not named after a field.
 pub(crate) const OFFSET_COLUMN: &str = "easel_offset";
@@ -46,6 +47,8 @@ pub struct SqlTable {
     pub comment: String,
     /// The columns, in order.
     pub columns: Vec<SqlColumn>,
+    /// Whose names and values it has.
+    pub(crate) conventions: Conventions,
     /// The fields that a row can have.
     pub(crate) metadata_fields: Vec<KnownField>,
     pub(crate) body_fields: Vec<KnownField>,
@@ -124,6 +127,24 @@ impl SqlTable {
         });
         let mut table = draft.finish();
         WIDE_TABLE.clone_into(&mut table.name);
+        table.event_type = None;
+        table
+    }
+
+    /// Returns the table with one row per event, for the layout `ledbelly`: what its other tables do not hold.
+    pub(crate) fn register() -> Self {
+        let comment = "One row for each event that Easel wrote into the tables of this schema, with what \
+                       those tables do not hold.";
+        let mut draft = Draft::new(REGISTER_TABLE, comment.to_owned());
+        draft.add_own_columns();
+        draft.add_own(
+            EVENT_NAME,
+            SqlType::Text,
+            ColumnSource::EventName,
+            "Event type.",
+        );
+        let mut table = draft.finish();
+        REGISTER_TABLE.clone_into(&mut table.name);
         table.event_type = None;
         table
     }
@@ -245,6 +266,7 @@ impl Draft {
                 event_type: Some(event_type.to_owned()),
                 comment,
                 columns: Vec::new(),
+                conventions: Conventions::Easel,
                 metadata_fields: Vec::new(),
                 body_fields: Vec::new(),
             },
@@ -395,7 +417,7 @@ impl Draft {
     }
 }
 
-fn comment_of(field: &Field) -> String {
+pub(crate) fn comment_of(field: &Field) -> String {
     match field.when {
         Some(when) => format!("{} Present if {when}.", field.about),
         None => field.about.to_owned(),

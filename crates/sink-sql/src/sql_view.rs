@@ -29,7 +29,10 @@ pub struct SqlView {
 impl SqlView {
     /// Returns all views over the tables `tables`.
     pub fn all(dialect: &impl SqlDialect, schema: &str, tables: &[SqlTable]) -> Vec<Self> {
-        let find = |name: &str| tables.iter().find(|table| table.name == name);
+        // The views order rows by their offsets.
+        let has_offset = |table: &&SqlTable| table.column_of(&ColumnSource::Offset).is_some();
+        let tables: Vec<_> = tables.iter().filter(has_offset).collect();
+        let find = |name: &str| tables.iter().find(|table| table.name == name).copied();
         let mut views: Vec<_> = tables
             .iter()
             .filter_map(|table| latest(dialect, schema, table))
@@ -40,7 +43,7 @@ impl SqlView {
             views.extend(enrollments_now(dialect, schema, created, updated));
         }
         views.extend(find("grade_change").and_then(|table| grades_now(dialect, schema, table)));
-        views.extend(activity_by_day(dialect, schema, tables));
+        views.extend(activity_by_day(dialect, schema, &tables));
         views
     }
 
@@ -146,7 +149,7 @@ fn grades_now(dialect: &impl SqlDialect, schema: &str, table: &SqlTable) -> Opti
 fn activity_by_day(
     dialect: &impl SqlDialect,
     schema: &str,
-    tables: &[SqlTable],
+    tables: &[&SqlTable],
 ) -> Option<SqlView> {
     let day = dialect.day_of(&dialect.quote("event_time"));
     let mut parts = BTreeSet::new();

@@ -25,10 +25,13 @@ impl PostgresDialect {
                 let global = self.quote(global);
                 format!("{name} {sql_type} generated always as ({global} % {IDS_PER_SHARD}) stored")
             }
+            ColumnSource::RowNumber => format!("{name} bigserial primary key"),
             ColumnSource::EventId
             | ColumnSource::EventName
             | ColumnSource::EventTime
             | ColumnSource::ReceivedAt
+            | ColumnSource::LocalEventTime
+            | ColumnSource::LocalReceivedAt
             | ColumnSource::Metadata(_)
             | ColumnSource::Body(_)
             | ColumnSource::WholeBody
@@ -136,20 +139,20 @@ impl SqlDialect for PostgresDialect {
             .iter()
             .map(|column| self.define(column))
             .collect();
-        let mut statements = vec![
-            format!(
-                "create table if not exists {} ({})",
-                self.relation(relation),
-                columns.join(", ")
-            ),
-            format!(
+        let mut statements = vec![format!(
+            "create table if not exists {} ({})",
+            self.relation(relation),
+            columns.join(", ")
+        )];
+        if table.column_of(&ColumnSource::EventId).is_some() {
+            statements.push(format!(
                 "create index if not exists {} on {} ({})",
                 self.quote(&index_name(&table.name)),
                 self.relation(relation),
                 self.quote(EVENT_ID_COLUMN)
-            ),
-            self.comment_on_table(relation, &table.comment),
-        ];
+            ));
+        }
+        statements.push(self.comment_on_table(relation, &table.comment));
         let commented = table
             .columns
             .iter()

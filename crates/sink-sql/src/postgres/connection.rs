@@ -3,7 +3,6 @@
 //! Dropping a connection closes it, and the server rolls back its transaction. So an attempt that is
 //! cancelled leaves nothing behind.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
 use super::failure::SqlFailure;
-use super::prepared_table::PreparedTable;
+use super::prepared_table::PreparedTables;
 use super::tls::{CertificateCheck, connector};
 
 /// How long a connection may take.
@@ -216,8 +215,8 @@ pub struct PgConnection {
     pub(super) client: Client,
     /// The task that reads from and writes to the socket. It ends when the connection is dropped.
     tasks: JoinSet<()>,
-    /// The tables by event type.
-    pub(crate) tables: HashMap<Arc<str>, Arc<PreparedTable>>,
+    /// The tables that are ready for rows.
+    pub(crate) tables: PreparedTables,
     /// The number of the latest change of the schema when the tables were read.
     pub(crate) migration_number: i64,
 }
@@ -245,7 +244,7 @@ impl PgConnection {
         let opened = Self {
             client,
             tasks,
-            tables: HashMap::new(),
+            tables: PreparedTables::default(),
             migration_number: 0,
         };
         let set_up = format!(

@@ -1,4 +1,7 @@
-//! A table of the database, with its statement for inserts.
+//! The tables of the database, with their statements for inserts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio_postgres::Statement;
 
@@ -10,6 +13,24 @@ pub(crate) struct PreparedTable {
     pub(crate) table: SqlTable,
     /// The statement that inserts rows in the binary format.
     pub(super) copy: Statement,
+}
+
+/// The tables that a connection has prepared.
+#[derive(Debug, Default)]
+pub(crate) struct PreparedTables {
+    /// The tables by event type.
+    pub(crate) by_event_type: HashMap<Arc<str>, Arc<PreparedTable>>,
+    /// The table with one row per event, if the layout has one.
+    pub(crate) register: Option<PreparedTable>,
+    /// The table that has the events of all event types a second time, if there is one.
+    pub(crate) stream: Option<PreparedTable>,
+}
+
+impl PreparedTables {
+    /// Forgets all tables.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// Shows only the name of the table.

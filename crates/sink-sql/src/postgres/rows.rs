@@ -1,5 +1,7 @@
 //! Inserts rows.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use futures::SinkExt;
 use tokio_postgres::CopyInSink;
@@ -36,6 +38,27 @@ impl PgConnection {
     ) -> Result<u64, SqlFailure> {
         let sink = self.client.copy_in(&prepared.copy).await?;
         send_all(sink, next_chunk).await
+    }
+
+    /// Returns those of the offsets that the register has.
+    pub(crate) async fn registered_offsets(
+        &self,
+        schema: &str,
+        register: &SqlTable,
+        offsets: &[i64],
+    ) -> Result<HashSet<u64>, SqlFailure> {
+        let offset = PostgresDialect.quote(OFFSET_COLUMN);
+        let relation = PostgresDialect.relation(Relation {
+            schema,
+            name: &register.name,
+        });
+        let sql = format!("select {offset} from {relation} where {offset} = any($1)");
+        let rows = self.client.query(&sql, &[&offsets]).await?;
+        let mut registered = HashSet::new();
+        for row in rows {
+            registered.extend(u64::try_from(row.try_get::<_, i64>(0)?).ok());
+        }
+        Ok(registered)
     }
 
     /// Inserts rows in the binary format, except those whose offset is in the table already.

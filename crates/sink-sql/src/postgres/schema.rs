@@ -17,10 +17,13 @@ const LOCK_CLASS: i32 = 0x6561_736c;
 const READ_COLUMNS: &str = "
     select c.relname::text, c.relkind in ('v', 'm'), obj_description(c.oid, 'pg_class'),
            a.attname::text, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
-           col_description(c.oid, a.attnum)
+           col_description(c.oid, a.attnum),
+           a.attidentity <> '' or coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false),
+           a.attnotnull and a.attidentity = '' and d.adbin is null
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where n.nspname = $1::text and c.relkind in ('r', 'p', 'f', 'v', 'm')
     order by c.relname, a.attnum";
 
@@ -59,6 +62,8 @@ impl PgConnection {
                 type_name: row.try_get(4)?,
                 is_generated: row.try_get(5)?,
                 comment: row.try_get(6)?,
+                is_numbered: row.try_get(7)?,
+                is_required: row.try_get(8)?,
             });
         }
         Ok(actual)

@@ -1,14 +1,15 @@
 //! The rows of a batch, by table.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use easel_sinks::{Batch, Item};
 
+use crate::conventions::Conventions;
 use crate::copy_format::CopyRows;
+use crate::json_text::NotJson;
 use crate::observed::ObservedFields;
-use crate::postgres::{PreparedTable, SqlFailure};
+use crate::postgres::{PreparedTable, PreparedTables, SqlFailure};
 use crate::sql_row::{EventFacts, SqlRow};
 use crate::table_layout::EventTables;
 
@@ -23,9 +24,21 @@ pub(super) struct BatchRows<'b> {
     pub(super) next_offset: Option<u64>,
 }
 
+/// What the rows of a table are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RowKind {
+    /// Events.
+    Event,
+    /// Events that have a row in another table too.
+    Stream,
+    /// What the other tables do not hold of the events.
+    Register,
+}
+
 /// The items of a batch for one table.
 pub(super) struct TableRows<'b> {
     pub(super) prepared: &'b PreparedTable,
+    kind: RowKind,
     /// The items whose rows cannot exist.
     pub(super) new: Vec<&'b Item>,
     /// The items whose rows may exist already.
@@ -36,7 +49,7 @@ impl<'b> BatchRows<'b> {
     /// Sorts the items of a batch by table. `cursor` is the first offset that the tables do not have. With
     /// `rows_may_exist`, other lanes may have inserted any of the rows.
     pub(super) fn new(
-        prepared: &'b HashMap<Arc<str>, Arc<PreparedTable>>,
+        prepared: &'b PreparedTables,
         batch: &'b Batch,
         cursor: u64,
         rows_may_exist: bool,
@@ -46,34 +59,67 @@ impl<'b> BatchRows<'b> {
             next_offset: None,
         };
         for item in &batch.items {
-            let prepared = prepared
-                .get(&item.event_type)
-                .ok_or(SqlFailure::SchemaChanged)?;
-            let name = prepared.table.name.as_str();
-            let table = rows.tables.entry(name).or_insert_with(|| TableRows {
-                prepared,
-                new: Vec::new(),
-                repeated: Vec::new(),
-            });
-            let offset = item.offset.get();
-            let is_before_cursor = offset < cursor;
-            if is_before_cursor || rows_may_exist {
-                table.repeated.push(item);
-            } else {
-                table.new.push(item);
+            let table = prepared.by_event_type.get(&item.event_type);
+            let table = table.ok_or(SqlFailure::SchemaChanged)?;
+            let is_before_cursor = item.offset.get() < cursor;
+            let is_repeated = is_before_cursor || rows_may_exist;
+            rows.add(table, RowKind::Event, item, is_repeated);
+            if let Some(stream) = &prepared.stream {
+                rows.add(stream, RowKind::Stream, item, is_repeated);
+            }
+            if let Some(register) = &prepared.register {
+                rows.add(register, RowKind::Register, item, is_repeated);
             }
             if !is_before_cursor {
-                rows.next_offset = Some(offset + 1);
+                rows.next_offset = Some(item.offset.get() + 1);
             }
         }
         Ok(rows)
+    }
+
+    fn add(
+        &mut self,
+        prepared: &'b PreparedTable,
+        kind: RowKind,
+        item: &'b Item,
+        is_repeated: bool,
+    ) {
+        let name = prepared.table.name.as_str();
+        let table = self.tables.entry(name).or_insert_with(|| TableRows {
+            prepared,
+            kind,
+            new: Vec::new(),
+            repeated: Vec::new(),
+        });
+        if is_repeated {
+            table.repeated.push(item);
+        } else {
+            table.new.push(item);
+        }
+    }
+
+    /// Returns true if rows of the batch may exist already.
+    pub(super) fn has_repeated(&self) -> bool {
+        self.tables.values().any(|table| !table.repeated.is_empty())
+    }
+
+    /// Leaves out the rows of the events whose offsets are `registered`. All other rows are new.
+    pub(super) fn leave_out(&mut self, registered: &HashSet<u64>) {
+        for table in self.tables.values_mut() {
+            table.new.append(&mut table.repeated);
+            table
+                .new
+                .retain(|item| !registered.contains(&item.offset.get()));
+        }
     }
 }
 
 /// Encodes rows of one table, a chunk at a time.
 pub(super) struct RowEncoder<'b> {
     tables: &'b EventTables,
+    all_prepared: &'b PreparedTables,
     prepared: &'b PreparedTable,
+    kind: RowKind,
     items: std::slice::Iter<'b, &'b Item>,
     rows: CopyRows,
     is_over: bool,
@@ -87,12 +133,15 @@ impl<'b> RowEncoder<'b> {
     /// Encodes the rows of these items.
     pub(super) fn new(
         tables: &'b EventTables,
-        prepared: &'b PreparedTable,
+        all_prepared: &'b PreparedTables,
+        rows: &'b TableRows<'b>,
         items: &'b [&'b Item],
     ) -> Self {
         Self {
             tables,
-            prepared,
+            all_prepared,
+            prepared: rows.prepared,
+            kind: rows.kind,
             items: items.iter(),
             rows: CopyRows::new(),
             is_over: false,
@@ -112,9 +161,11 @@ impl<'b> RowEncoder<'b> {
                 self.rows.finish();
                 break;
             };
-            match row(self.tables, self.prepared, item) {
+            match self.row(item) {
                 Ok(row) => {
-                    self.mismatch_count += row.mismatch_count;
+                    if self.kind == RowKind::Event {
+                        self.mismatch_count += row.mismatch_count;
+                    }
                     self.rows.push(&self.prepared.table, &row);
                 }
                 Err(failure) => {
@@ -125,6 +176,18 @@ impl<'b> RowEncoder<'b> {
         }
         Ok(Some(self.rows.take()))
     }
+
+    fn row(&self, item: &'b Item) -> Result<SqlRow<'b>, SqlFailure> {
+        match self.kind {
+            RowKind::Event | RowKind::Stream => row(self.tables, self.prepared, item),
+            RowKind::Register => {
+                let main = self.all_prepared.by_event_type.get(&item.event_type);
+                let main = row(self.tables, main.ok_or(SqlFailure::SchemaChanged)?, item)?;
+                let row = SqlRow::in_register(&self.prepared.table, facts(item), main.extra);
+                row.map_err(refused)
+            }
+        }
+    }
 }
 
 fn row<'b>(
@@ -132,27 +195,38 @@ fn row<'b>(
     prepared: &PreparedTable,
     item: &'b Item,
 ) -> Result<SqlRow<'b>, SqlFailure> {
-    let facts = EventFacts {
+    let row = tables.row(&prepared.table, facts(item), item.form.bytes());
+    row.map_err(refused)
+}
+
+fn facts(item: &Item) -> EventFacts<'_> {
+    EventFacts {
         offset: item.offset.get(),
         id: item.id,
         event_type: &item.event_type,
         occurred_at: item.occurred_at,
         received_at: item.appended_at,
-    };
-    let row = tables.row(&prepared.table, facts, item.form.bytes());
-    row.map_err(|error| SqlFailure::RowRefused {
-        reason: error.to_string(),
-        row_number: None,
-    })
+    }
 }
 
-/// Returns the fields of events of unknown event types with values that do not fit into their columns.
+fn refused(error: NotJson) -> SqlFailure {
+    SqlFailure::RowRefused {
+        reason: error.to_string(),
+        row_number: None,
+    }
+}
+
+/// Returns the fields of events of unknown event types with values that do not fit into their columns, for
+/// tables that Easel may change.
 pub(super) fn unfitting_fields<'b>(
     tables: &EventTables,
     rows: &BatchRows<'b>,
 ) -> Vec<(&'b PreparedTable, ObservedFields)> {
     let mut unfitting = Vec::new();
-    for table in rows.tables.values() {
+    let tables_to_change = rows.tables.values().filter(|table| {
+        table.kind == RowKind::Event && table.prepared.table.conventions == Conventions::Easel
+    });
+    for table in tables_to_change {
         let mut observed = ObservedFields::default();
         let unknown = table
             .new
