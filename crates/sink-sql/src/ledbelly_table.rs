@@ -24,9 +24,13 @@
 //! did not fit. Fields of metadata and body that have no column are there too.
 //!
 //! **The stream.** If the schema has a table `live_stream`, every event is also a row there. Easel does not
-//! create this table, because a school can choose not to have it. Its columns have the suffix `_meta` or
+//! create this table, because a school can choose not to have it. Easel looks for it when it connects. Its columns have the suffix `_meta` or
 //! `_body` if both parts of an event have the field. The columns in [`STREAM_NAMES`] have other names
 //! than their fields.
+//!
+//! **The change.** Stop `LEDbelly` before Easel starts: both would write every event. The database role of
+//! Easel needs the right to use the sequences of the tables. What the columns cannot hold does not stop the
+//! rows, but a table whose rows the database does not number is refused.
 //!
 //! Easel creates the table of an event type if it is missing. Such a table has no limits of length, and
 //! `true` and `false` are texts, as in the tables of `LEDbelly`. Tables for Caliper (`ims_…`) do not exist
@@ -194,7 +198,7 @@ impl SqlTable {
             self.metadata_fields.iter().any(has_name)
         };
         let known = self.columns.iter().find(|column| column.name == name);
-        if let Some(column) = known.filter(|column| column.is_written()) {
+        if let Some(column) = known {
             return column.source.clone();
         }
         if let Some(field) = name.strip_suffix(META_SUFFIX) {
@@ -274,6 +278,7 @@ fn can_fill(source: &ColumnSource, sql_type: SqlType) -> bool {
         ColumnSource::EventTime | ColumnSource::LocalEventTime | ColumnSource::LocalReceivedAt => {
             matches!(sql_type, SqlType::Timestamp | SqlType::LocalTimestamp)
         }
+        ColumnSource::RowNumber => false,
         ColumnSource::EventName => matches!(sql_type, SqlType::Text | SqlType::Varchar(_)),
         _ => true,
     }
@@ -437,5 +442,141 @@ fn type_of(shape: FieldShape) -> SqlType {
         FieldShape::Boolean => TRUTH,
         FieldShape::Time { .. } => SqlType::LocalTimestamp,
         FieldShape::Text | FieldShape::Uuid | FieldShape::List | FieldShape::Json => SqlType::Text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use easel_catalog::Catalog;
+
+    use super::*;
+    use crate::dialect::PostgresDialect;
+
+    fn table(event_type: &str) -> SqlTable {
+        let catalog = Catalog::built_in();
+        SqlTable::of_ledbelly(catalog.get(event_type).unwrap(), catalog.metadata(), &[])
+    }
+
+    fn names(table: &SqlTable) -> Vec<&str> {
+        let columns = table.columns.iter();
+        columns.map(|column| column.name.as_str()).collect()
+    }
+
+    fn actual(name: &str, type_name: &str) -> ActualColumn {
+        ActualColumn {
+            name: name.to_owned(),
+            type_name: type_name.to_owned(),
+            is_generated: false,
+            is_numbered: false,
+            is_required: false,
+            comment: None,
+        }
+    }
+
+    #[test]
+    fn every_event_type_of_the_catalogue_has_a_table_of_its_own() {
+        let catalog = Catalog::built_in();
+        let tables: HashSet<_> = catalog
+            .types()
+            .iter()
+            .map(|event_type| table(event_type.name).name)
+            .collect();
+        assert_eq!(tables.len(), catalog.types().len());
+    }
+
+    #[test]
+    fn metadata_columns_have_the_suffix_whether_or_not_the_body_has_the_field() {
+        for event_type in ["logged_in", "submission_created"] {
+            let table = table(event_type);
+            let names = names(&table);
+            for field in META_NAMES {
+                let name = format!("{field}{META_SUFFIX}");
+                assert!(names.contains(&name.as_str()), "{event_type}: {name}");
+            }
+            assert!(names.contains(&"hostname") && names.contains(&"event_time"));
+        }
+        assert!(!names(&table("logged_in")).contains(&"user_id"));
+        assert!(names(&table("submission_created")).contains(&"user_id"));
+    }
+
+    #[test]
+    fn fields_within_objects_have_the_names_of_both_except_within_progress() {
+        let completed = table("course_completed");
+        for name in [
+            "requirement_count",
+            "completed_at",
+            "error_message",
+            "user_id",
+            "user_email",
+            "course_id",
+            "course_name",
+        ] {
+            assert!(names(&completed).contains(&name), "{name}");
+        }
+        let outcome = table("learning_outcome_created");
+        for name in ["rubric_criterion_description", "rubric_criterion_ratings"] {
+            assert!(names(&outcome).contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_column_without_the_suffix_has_the_metadata_if_the_body_lacks_the_field() {
+        let sources = |event_type: &str, columns: &[&str]| {
+            let existing = ActualRelation {
+                columns: columns.iter().map(|name| actual(name, "bigint")).collect(),
+                ..ActualRelation::default()
+            };
+            let adapted = table(event_type).adapted_as_it_is(&PostgresDialect, &existing);
+            let columns = adapted.unwrap().columns.into_iter();
+            columns.map(|column| column.source).collect::<Vec<_>>()
+        };
+        let metadata = |name: &str| ColumnSource::Metadata(name.to_owned());
+        let body = |name: &str| ColumnSource::Body(name.to_owned());
+        let check = |event_type, columns: &[&str], wanted: &[ColumnSource]| {
+            assert_eq!(sources(event_type, columns), wanted);
+        };
+        check(
+            "logged_in",
+            &["root_account_id"],
+            &[metadata("root_account_id")],
+        );
+        check(
+            "logged_in",
+            &["user_id", "user_id_meta"],
+            &[body("user_id"), metadata("user_id")],
+        );
+        check("submission_created", &["user_id"], &[body("user_id")]);
+        check(
+            "submission_created",
+            &["new_meta", "new"],
+            &[metadata("new"), body("new")],
+        );
+    }
+
+    #[test]
+    fn a_column_that_cannot_be_filled_is_left_alone_unless_it_is_required() {
+        let mut existing = ActualRelation {
+            columns: vec![
+                actual("event_time", "money"),
+                actual("redirect_url", "text"),
+            ],
+            ..ActualRelation::default()
+        };
+        let table = table("logged_in");
+        let adapted = table.adapted_as_it_is(&PostgresDialect, &existing).unwrap();
+        assert_eq!(names(&adapted), ["redirect_url"]);
+        existing
+            .columns
+            .iter_mut()
+            .for_each(|column| column.is_required = true);
+        let reason = table
+            .adapted_as_it_is(&PostgresDialect, &existing)
+            .unwrap_err();
+        assert!(
+            reason.contains("the column event_time of the table live_logged_in"),
+            "{reason}"
+        );
     }
 }

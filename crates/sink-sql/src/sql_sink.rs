@@ -452,6 +452,9 @@ impl SqlSink {
             connection.tables.clear();
             connection.migration_number = prepared.migration_number;
         }
+        // An event must have no row without its row in the register, so the register comes first.
+        self.prepare_shared_tables(connection, &prepared.actual)
+            .await?;
         for (event_type, table) in wanted {
             let Some(existing) = prepared.actual.relations.get(&table.name) else {
                 return Err(SqlFailure::SchemaChanged);
@@ -469,8 +472,7 @@ impl SqlSink {
             };
             connection.tables.by_event_type.insert(event_type, ready);
         }
-        self.prepare_shared_tables(connection, &prepared.actual)
-            .await
+        Ok(())
     }
 
     /// Makes the register and the stream ready, if the layout has them.

@@ -9,7 +9,7 @@ use crate::sql_value::Fit;
 
 /// What became of the fields of an object.
 #[derive(Default)]
-struct Fields {
+struct ObjectFields {
     /// True if a field has no column.
     has_unknown: bool,
     /// True if a column does not have the whole value of its field.
@@ -36,7 +36,7 @@ impl<'a> Filling<'_, 'a, '_> {
             self.extra.add_unknown(part, member);
             return Ok(());
         };
-        let mut fields = Fields::default();
+        let mut fields = ObjectFields::default();
         self.add_fields(&key, member.value, &mut fields)?;
         if fields.has_excluded {
             return Ok(());
@@ -53,7 +53,7 @@ impl<'a> Filling<'_, 'a, '_> {
         &mut self,
         path: &str,
         object: &'a [u8],
-        fields: &mut Fields,
+        fields: &mut ObjectFields,
     ) -> Result<(), NotJson> {
         let table = self.table;
         let mut is_empty = true;
@@ -93,5 +93,80 @@ impl<'a> Filling<'_, 'a, '_> {
         }
         fields.has_unknown |= is_empty;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use easel_catalog::{Catalog, Limits, admit};
+
+    use crate::observed::ObservedFields;
+    use crate::sql_row::EventFacts;
+    use crate::table_layout::{EventTables, TableLayout};
+
+    /// Asserts what the columns of an event type do not hold of a body.
+    #[track_caller]
+    fn check(event_type: &str, body: &str, wanted: Option<&str>) {
+        let catalog = Catalog::built_in().into();
+        let tables = EventTables::new(catalog, TableLayout::Ledbelly, Vec::new());
+        let json = format!(
+            r#"{{"metadata":{{"event_name":"{event_type}","event_time":"2026-02-11T08:15:42Z"}},"body":{body}}}"#
+        );
+        let event = admit(json.as_bytes(), &Limits::default()).unwrap();
+        let table = tables.table_of(event_type, &ObservedFields::default());
+        let facts = EventFacts {
+            offset: 1,
+            id: event.id,
+            event_type,
+            occurred_at: event.occurred_at,
+            received_at: None,
+        };
+        let row = tables.row(&table, facts, &event.bytes).unwrap();
+        let extra = row.extra.map(|extra| String::from_utf8(extra).unwrap());
+        assert_eq!(extra.as_deref(), wanted, "{body}");
+    }
+
+    #[test]
+    fn an_object_is_in_extra_if_its_columns_do_not_hold_all_of_it() {
+        let check = |body, wanted| check("course_completed", body, wanted);
+        check(
+            r#"{"user":{"id":"7","name":"Ida"},"progress":{"requirement_count":5}}"#,
+            None,
+        );
+        check(
+            r#"{"user":null,"progress":{"error":{"message":"no"}}}"#,
+            None,
+        );
+        check(
+            r#"{"user":{"id":"7","new":1}}"#,
+            Some(r#"{"user":{"id":"7","new":1}}"#),
+        );
+        check(r#"{"user":{}}"#, Some(r#"{"user":{}}"#));
+        check(
+            r#"{"user":{"id":"seven"}}"#,
+            Some(r#"{"_mismatch":{"/body/user":{"id":"seven"}}}"#),
+        );
+        check(
+            r#"{"user":{"id":"7","id":"8"}}"#,
+            Some(r#"{"_mismatch":{"/body/user":{"base64":"eyJpZCI6IjciLCJpZCI6IjgifQ=="}}}"#),
+        );
+        check(r#"{"user":7}"#, Some(r#"{"user":7}"#));
+    }
+
+    #[test]
+    fn a_value_that_its_column_does_not_hold_is_in_extra() {
+        let check = |body, wanted| check("submission_created", body, wanted);
+        check(
+            r#"{"score":8.5,"attempt":2,"late":false,"grade":"B+"}"#,
+            None,
+        );
+        check(
+            r#"{"score":"eight","attempt":1.5,"graded_at":"soon","grade":"\u0000"}"#,
+            Some(
+                r#"{"_mismatch":{"/body/score":"eight","/body/attempt":1.5,"/body/graded_at":"soon","/body/grade":{"base64":"Ilx1MDAwMCI="}}}"#,
+            ),
+        );
+        check(r#"{"grade":5}"#, Some(r#"{"_mismatch":{"/body/grade":5}}"#));
+        check(r#"{"mood":null,"new":[1]}"#, Some(r#"{"new":[1]}"#));
     }
 }

@@ -11,6 +11,10 @@ mod inverse;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
+mod ledbelly;
+#[cfg(test)]
+mod ledbelly_ddl;
+#[cfg(test)]
 mod lossless;
 #[cfg(test)]
 mod rows;
