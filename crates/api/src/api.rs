@@ -14,6 +14,7 @@ use easel_subscriptions::Subscriptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerFacts;
+use crate::manage_tables::ManageTables;
 use crate::send_test::SendTest;
 
 /// The rooms behind the API, as the state of every handler.
@@ -35,6 +36,8 @@ pub struct Api {
     pub keys: Arc<Keys>,
     /// Sends a test event to an endpoint.
     pub send_test: SendTest,
+    /// Manages the tables of subscriptions.
+    pub tables: Arc<dyn ManageTables>,
     /// The clock for all times in answers.
     pub clock: Arc<dyn Clock>,
     /// The server and its machine.

@@ -19,6 +19,7 @@
 
 mod api;
 mod document;
+mod manage_tables;
 mod routes;
 mod send_test;
 mod server_facts;
@@ -37,6 +38,7 @@ mod quarantine;
 mod replays;
 mod status;
 mod subscriptions;
+mod tables;
 mod tail;
 mod test_delivery;
 mod tokens;
@@ -46,6 +48,10 @@ mod lane_name;
 mod request;
 
 pub use api::Api;
+pub use manage_tables::{
+    ManageTables, PromotedField, RebuildReport, RebuildState, TableChange, TableReport,
+    TablesFault, TablesReport,
+};
 pub use routes::{document, fallbacks, routes};
 pub use send_test::{SendTest, TestReport};
 pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::document::{self, finish};
 use crate::{
     Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
-    parked, quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
+    parked, quarantine, replays, status, subscriptions, tables, tail, test_delivery, tokens,
 };
 
 /// Returns the routes under `/v1`. The route `/v1/openapi.json` answers with the document that
@@ -79,6 +79,9 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(drift::list))
         .routes(routes!(keys::list))
         .routes(routes!(status::show))
+        .routes(routes!(tables::show))
+        .routes(routes!(tables::plan))
+        .routes(routes!(tables::show_rebuild))
         .layer(require(Scope::Read));
     let manage = OpenApiRouter::new()
         .routes(routes!(subscriptions::create))
@@ -95,6 +98,10 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(deliveries::pause))
         .routes(routes!(deliveries::resume))
         .routes(routes!(test_delivery::send))
+        .routes(routes!(tables::apply))
+        .routes(routes!(tables::promote))
+        .routes(routes!(tables::start_rebuild))
+        .routes(routes!(tables::cancel_rebuild))
         .routes(routes!(quarantine::empty))
         .routes(routes!(drift::clear))
         .routes(routes!(keys::rotate_signing))

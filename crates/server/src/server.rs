@@ -4,7 +4,7 @@ mod run;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use easel_access::Refusals;
 use easel_api::{Api, ServerFacts};
@@ -33,6 +33,7 @@ use crate::kinesis_auth::kinesis_auth;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
 use crate::sinks::Sinks;
+use crate::table_manager::TableManager;
 use crate::tables::Tables;
 use crate::vitals::Vitals;
 use crate::webhooks::Webhooks;
@@ -153,6 +154,14 @@ impl Server {
             catalog: Arc::clone(&prepared.catalog),
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&callers.tokens),
+            tables: Arc::new(TableManager {
+                tables: sinks.tables.clone(),
+                epoch: subscriptions.epoch(),
+                log: Arc::clone(&log),
+                form_maker: form_maker.clone(),
+                stop: stopping.clone(),
+                rebuilds: Mutex::default(),
+            }),
             send_test: test_delivery::sender(webhooks.make_webhook(), form_maker),
             keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),

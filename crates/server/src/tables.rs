@@ -8,11 +8,11 @@ use easel_catalog::Catalog;
 use easel_keys::SecretUrl;
 use easel_sink_sql::{
     CursorKey, DatabaseUrlError, EventTables, GuardSource, PgOptions, SqlSink, SqlSinkOptions,
-    TableLayout, TableViews,
+    TableAdmin, TableLayout, TableViews,
 };
 use easel_sinks::{Guard, SystemResolver};
 use easel_sqlite::Identity;
-use easel_subscriptions::{Epoch, SqlLayout, SqlSpec, Subscription};
+use easel_subscriptions::{Epoch, LaneId, SqlLayout, SqlSpec, Subscription};
 
 /// The maximum number of rows in one transaction.
 const MAX_ROWS: usize = 4_000;
@@ -45,22 +45,46 @@ impl Tables {
         sql: &SqlSpec,
         epoch: Epoch,
     ) -> Result<SqlSink, String> {
-        let lane = subscription.lane_id();
+        self.sink(subscription.lane_id(), sql, epoch)
+    }
+
+    /// Creates the sink of a lane.
+    pub(crate) fn sink(
+        &self,
+        lane: LaneId,
+        sql: &SqlSpec,
+        epoch: Epoch,
+    ) -> Result<SqlSink, String> {
         Ok(SqlSink::new(SqlSinkOptions {
             database: self.database(sql)?,
             schema: sql.schema.clone(),
             tables: self.event_tables(sql),
             views: TableViews::All,
-            key: CursorKey {
-                folder: self.folder.clone(),
-                subscription: lane.subscription.to_string(),
-                replay: lane.replay.map_or(0, NonZeroU32::get),
-            },
+            key: self.key(lane),
             rows_may_exist: lane.replay.is_some(),
             epoch: epoch.0,
             max_items: MAX_ROWS,
             gather: GATHER,
         }))
+    }
+
+    /// Returns the tables of a subscription, for an operator.
+    pub(crate) fn admin(&self, sql: &SqlSpec) -> Result<TableAdmin, String> {
+        Ok(TableAdmin {
+            database: self.database(sql)?,
+            schema: sql.schema.clone(),
+            tables: self.event_tables(sql),
+            views: TableViews::All,
+        })
+    }
+
+    /// Returns the key of the lane's position in the database.
+    pub(crate) fn key(&self, lane: LaneId) -> CursorKey {
+        CursorKey {
+            folder: self.folder.clone(),
+            subscription: lane.subscription.to_string(),
+            replay: lane.replay.map_or(0, NonZeroU32::get),
+        }
     }
 
     /// Validates everything that needs no network, except the address.
@@ -97,7 +121,7 @@ impl Tables {
         let layout = match sql.layout {
             SqlLayout::Typed => TableLayout::Typed,
             SqlLayout::Wide => TableLayout::Wide,
-            SqlLayout::Ledbelly => TableLayout::Typed,
+            SqlLayout::Ledbelly => TableLayout::Ledbelly,
         };
         let tables = EventTables::new(Arc::clone(&self.catalog), layout, sql.excluded.clone());
         Arc::new(tables)

@@ -69,6 +69,7 @@ mod sql_view;
 mod copy_format;
 mod postgres;
 mod sql_sink;
+mod table_admin;
 
 pub use actual_schema::{ActualColumn, ActualRelation, ActualSchema};
 pub use decimal::Decimal;
@@ -76,8 +77,9 @@ pub use dialect::{ActualType, PostgresDialect, Relation, SqlDialect};
 pub use json_text::NotJson;
 pub use observed::ObservedFields;
 pub use postgres::{
-    CursorKey, DatabaseUrlError, GuardSource, PgConnection, PgOptions, PreparedSchema, Promotion,
-    SqlFailure, TableCursor, TableViews,
+    AppliedMigration, CursorKey, DatabaseUrlError, GuardSource, PgConnection, PgOptions,
+    PreparedSchema, Promotion, RebuildRange, RebuildSchemas, SqlFailure, TableCursor, TableSize,
+    TableViews,
 };
 pub use schema_plan::{SchemaChange, SchemaPlan};
 pub use sql_column::{ColumnSource, SqlColumn};
@@ -88,4 +90,5 @@ pub use sql_table::SqlTable;
 pub use sql_type::SqlType;
 pub use sql_value::{FieldShape, SqlValue};
 pub use sql_view::SqlView;
+pub use table_admin::{SchemaStatus, TableAdmin};
 pub use table_layout::{EventTables, TableLayout};

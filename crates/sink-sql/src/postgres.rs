@@ -5,8 +5,10 @@ mod cursor;
 mod failure;
 mod prepared_table;
 mod promotion;
+mod rebuild;
 mod rows;
 mod schema;
+mod status;
 mod tls;
 
 pub use connection::{DatabaseUrlError, GuardSource, PgConnection, PgOptions};
@@ -14,4 +16,7 @@ pub use cursor::{CursorKey, TableCursor};
 pub use failure::SqlFailure;
 pub(crate) use prepared_table::{PreparedTable, PreparedTables};
 pub use promotion::Promotion;
+pub(crate) use rebuild::RebuildTables;
+pub use rebuild::{RebuildRange, RebuildSchemas};
 pub use schema::{PreparedSchema, TableViews};
+pub use status::{AppliedMigration, TableSize};

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 const MAX_BYTES: usize = 63;
 
 /// The prefix of tables of Easel itself.
-const OWN_PREFIX: &str = "easel_";
+pub(crate) const OWN_PREFIX: &str = "easel_";
 
 /// The table with one row per lane: the next offset that the tables do not have.
 pub(crate) const CURSORS_TABLE: &str = "easel_cursors";

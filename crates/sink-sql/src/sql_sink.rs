@@ -106,19 +106,10 @@ impl SqlSink {
     /// Returns the cursor in the database.
     pub async fn cursor(&self) -> Result<Option<TableCursor>, SqlFailure> {
         let connection = self.connection().await?;
-        let cursor = self.read_cursor(&connection).await?;
+        let cursor = connection
+            .read_cursor(&self.options.schema, &self.options.key)
+            .await?;
         self.keep(connection);
-        Ok(cursor)
-    }
-
-    async fn read_cursor(
-        &self,
-        connection: &PgConnection,
-    ) -> Result<Option<TableCursor>, SqlFailure> {
-        let SqlSinkOptions { schema, key, .. } = &self.options;
-        connection.execute("begin").await?;
-        let cursor = connection.lock_cursor(schema, key).await?;
-        connection.roll_back().await?;
         Ok(cursor)
     }
 
@@ -388,7 +379,10 @@ impl SqlSink {
             return Err(failure);
         };
         let connection = PgConnection::open(&self.options.database).await?;
-        let cursor = self.read_cursor(&connection).await?.unwrap_or_default();
+        let cursor = connection
+            .read_cursor(&self.options.schema, &self.options.key)
+            .await?
+            .unwrap_or_default();
         self.keep(connection);
         cursor.check_epoch(self.options.epoch)?;
         if cursor.next_offset >= next_offset {

@@ -11,13 +11,18 @@ use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Authorizer, Scope, Tokens};
-use easel_api::{Api, DiskSpace, SendTest, ServerFacts, TestReport};
+use easel_api::{
+    Api, DiskSpace, ManageTables, PromotedField, RebuildReport, SendTest, ServerFacts, TableChange,
+    TableReport, TablesFault, TablesReport, TestReport,
+};
 use easel_catalog::{Catalog, Facts};
 use easel_drift::DriftScanner;
 use easel_keys::{Keys, MasterKeyFile, MasterKeySource};
-use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog, SystemClock};
+use easel_log::{
+    Clock, LogOptions, MemoryLog, NewRecord, Offset, Provenance, SharedLog, SystemClock,
+};
 use easel_quarantine::Quarantine;
-use easel_subscriptions::{MemoryStore, Spec, SpecCheck, Subscriptions};
+use easel_subscriptions::{MemoryStore, Spec, SpecCheck, Subscription, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -94,6 +99,68 @@ fn keys(folder: &TempDir) -> Arc<Keys> {
     Arc::new(keys)
 }
 
+/// The tables of every subscription: one table, in a database that refuses every change.
+struct OneTable;
+
+#[async_trait]
+impl ManageTables for OneTable {
+    async fn status(&self, _subscription: &Subscription) -> Result<TablesReport, TablesFault> {
+        Ok(TablesReport {
+            next_offset: Some(Offset::new(7)),
+            tables: vec![TableReport {
+                name: "course_created".to_owned(),
+                row_estimate: 3,
+                byte_count: 8_192,
+            }],
+            migrations: Vec::new(),
+        })
+    }
+
+    async fn plan(&self, _subscription: &Subscription) -> Result<Vec<TableChange>, TablesFault> {
+        Ok(vec![TableChange {
+            applied_at: None,
+            what: "create table course_updated".to_owned(),
+            why: "an event of this event type arrived".to_owned(),
+            sql: "create table course_updated ()".to_owned(),
+        }])
+    }
+
+    async fn apply(&self, _subscription: &Subscription) -> Result<Vec<TableChange>, TablesFault> {
+        Err(TablesFault::Refused(
+            "change the tables: permission denied".to_owned(),
+        ))
+    }
+
+    async fn promote(
+        &self,
+        _subscription: &Subscription,
+        event_type: &str,
+        field: &str,
+    ) -> Result<PromotedField, TablesFault> {
+        Ok(PromotedField {
+            column: format!("{event_type}.{field}"),
+            sql_type: "text".to_owned(),
+            row_count: 2,
+            remaining_count: 1,
+        })
+    }
+
+    async fn start_rebuild(
+        &self,
+        _subscription: Arc<Subscription>,
+    ) -> Result<RebuildReport, TablesFault> {
+        Err(TablesFault::Unavailable(
+            "connect to the database: refused".to_owned(),
+        ))
+    }
+
+    fn rebuild(&self, _subscription: &Subscription) -> Option<RebuildReport> {
+        None
+    }
+
+    fn cancel_rebuild(&self, _subscription: &Subscription) {}
+}
+
 /// Returns an endpoint that answers every test with 418 and rejects FTP.
 fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
     Arc::new(move |spec, event| {
@@ -160,6 +227,7 @@ impl Fixture {
         let sent = Arc::default();
         let api = Api {
             send_test: endpoint(Arc::clone(&sent)),
+            tables: Arc::new(OneTable),
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),

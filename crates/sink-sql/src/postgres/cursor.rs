@@ -53,6 +53,18 @@ impl CursorKey {
 }
 
 impl PgConnection {
+    /// Returns the cursor. Waits for a transaction that may still move it.
+    pub async fn read_cursor(
+        &self,
+        schema: &str,
+        key: &CursorKey,
+    ) -> Result<Option<TableCursor>, SqlFailure> {
+        self.execute("begin").await?;
+        let cursor = self.lock_cursor(schema, key).await?;
+        self.roll_back().await?;
+        Ok(cursor)
+    }
+
     /// Locks the cursor until the end of the transaction, and returns it. `None` if there is none, or if the
     /// schema does not exist. Waits for a transaction that may still move the cursor.
     pub async fn lock_cursor(
@@ -144,7 +156,7 @@ impl PgConnection {
 }
 
 /// Offsets and epochs never reach 2⁶³.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

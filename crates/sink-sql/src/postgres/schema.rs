@@ -217,7 +217,7 @@ impl PgConnection {
     }
 
     /// Returns the number of the latest change of the schema; 0 if the schema does not exist.
-    async fn latest_migration(&self, schema: &str) -> Result<i64, SqlFailure> {
+    pub(super) async fn latest_migration(&self, schema: &str) -> Result<i64, SqlFailure> {
         let migrations = PostgresDialect.relation(Relation {
             schema,
             name: MIGRATIONS_TABLE,
