@@ -25,6 +25,7 @@ mod simulate;
 mod start_position;
 mod status;
 mod subscriptions;
+mod tables;
 mod tail;
 mod tokens;
 mod translate;
@@ -56,6 +57,7 @@ use serve::ServeArgs;
 use simulate::SimulateArgs;
 use status::StatusArgs;
 use subscriptions::SubscriptionsArgs;
+use tables::TablesArgs;
 use tail::TailArgs;
 use tokens::TokensArgs;
 use translate::TranslateArgs;
@@ -77,6 +79,7 @@ pub(crate) enum Command {
     Subscriptions(Box<SubscriptionsArgs>),
     DeadLetters(DeadLettersArgs),
     Replay(ReplayArgs),
+    Tables(TablesArgs),
     Status(StatusArgs),
     Balance(BalanceArgs),
     Pause(PauseArgs),
@@ -115,6 +118,7 @@ pub(crate) fn run(
         Command::Subscriptions(args) => block_on(args.run(&global)),
         Command::DeadLetters(args) => block_on(args.run(&global)),
         Command::Replay(args) => block_on(args.run(&global)),
+        Command::Tables(args) => block_on(args.run(&global)),
         Command::Status(args) => block_on(args.run(&global)),
         Command::Balance(args) => block_on(args.run(&global)),
         Command::Pause(args) => block_on(args.run(&global)),

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, messages go to stderr. Every command prints through [`output`].
 
+mod amount;
 mod args;
 mod balance_json;
 mod catalog;

@@ -57,6 +57,11 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("replay start", "one --from earliest", Needs::Server),
     ("replay list", "one", Needs::Server),
     ("replay cancel", "one 1", Needs::Server),
+    ("tables status", "--subscription one", Needs::Server),
+    ("tables plan", "", Needs::Server),
+    ("tables apply", "", Needs::Server),
+    ("tables promote", "course_created mood", Needs::Server),
+    ("tables rebuild", "", Needs::Server),
     ("balance", "", Needs::Server),
     ("status", "", Needs::Server),
     ("pause", "", Needs::Server),
@@ -104,6 +109,8 @@ const BAD_INPUT: &[&str] = &[
     "subscriptions enforce-guard nobody",
     "subscriptions add two --webhook http://127.0.0.1:1/ --bearer env:NO_SUCH_VARIABLE",
     "subscriptions add two --webhook http://10.0.0.1/",
+    "subscriptions add two --sql postgresql://10.0.0.1/events",
+    "subscriptions add two --sql mysql://127.0.0.1/events",
     "subscriptions remove nobody",
     "dead-letters list nobody",
     "dead-letters list one --lane 7",
@@ -112,6 +119,7 @@ const BAD_INPUT: &[&str] = &[
     "replay start nobody --from earliest",
     "replay list nobody",
     "replay cancel one 7",
+    "tables status --subscription nobody",
     "balance nobody",
     "catalog no_such_type",
     "check bad.json",
@@ -211,6 +219,9 @@ fn every_command_ends_with_the_codes_that_help_lists() {
         "dead-letters discard one --all --event grade_*",
         "replay start one",
         "replay start one --from earliest --rate 0",
+        "subscriptions add two --webhook http://127.0.0.1:1/ --sql postgresql://127.0.0.1/",
+        "subscriptions add two",
+        "tables promote course_created",
         "subscriptions edit one --max-rate many",
         "listen --forward localhost:3000",
         "keys rotate --algorithm HS256",
@@ -272,6 +283,8 @@ fn every_command_ends_with_the_codes_that_help_lists() {
                 "tokens remove" | "quarantine show" | "dead-letters show" => 65,
                 // Its endpoint is down.
                 "subscriptions test" => 69,
+                // There are no tables.
+                tables if tables.starts_with("tables ") => 65,
                 _ => 0,
             };
             check(folder, &[&args_of(path, rest)[..], &here].concat(), code);

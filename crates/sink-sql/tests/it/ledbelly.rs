@@ -149,10 +149,8 @@ async fn the_columns_have_the_values_of_the_examples() {
         let event: Value = serde_json::from_str(json).unwrap();
         let event_type = event["metadata"]["event_name"].as_str().unwrap();
         let table = format!("live_{}", event_type.replace(['.', '-'], "_"));
-        let request_id = event["metadata"]["request_id"].as_str();
-        let condition = request_id.map_or("request_id is null".to_owned(), |id| {
-            format!("request_id = '{id}'")
-        });
+        let time = event["metadata"]["event_time"].as_str().unwrap();
+        let condition = format!("event_time = '{time}'::timestamp");
         let sql = format!(
             "select * from live.{table} where event_name = '{event_type}' and {condition} order by 1 desc limit 1"
         );
@@ -356,7 +354,7 @@ async fn missing_tables_are_created_by_the_same_conventions() {
     let items = examples.iter().map(|(offset, json)| item(*offset, json));
     let unknown = event(
         1_000,
-        "quizzes-lti.grade_changed",
+        "quizzes-lti.bank_shared",
         r#"{"score_to_keep":"avg","is_late":true,"at":"2026-02-11T08:15:41Z"}"#,
     );
     send(&sink, items.chain([unknown]).collect()).await.unwrap();
@@ -396,11 +394,11 @@ async fn missing_tables_are_created_by_the_same_conventions() {
         );
     }
     let shown = reader
-        .value(&columns("live_quizzes_lti_grade_changed"))
+        .value(&columns("live_quizzes_lti_bank_shared"))
         .await
         .unwrap();
     assert!(
-        shown.starts_with("quizzes_lti_grade_changed_id bigint"),
+        shown.starts_with("quizzes_lti_bank_shared_id bigint"),
         "{shown}"
     );
     assert!(
@@ -413,7 +411,7 @@ async fn missing_tables_are_created_by_the_same_conventions() {
     assert_eq!(reader.value(extras).await, None);
     let without_comment = "select count(*) from pg_class c join pg_attribute a on a.attrelid = c.oid \
          where relnamespace = 'live'::regnamespace and relkind = 'r' and attnum > 0 and relname like 'live\\_%' \
-         and relname <> 'live_quizzes_lti_grade_changed' \
+         and relname <> 'live_quizzes_lti_bank_shared' \
          and (col_description(c.oid, attnum) is null or obj_description(c.oid) is null)";
     assert_eq!(reader.number(without_comment).await, 0);
     let stream = "select count(*) from pg_class where relname = 'live_stream'";
@@ -421,7 +419,7 @@ async fn missing_tables_are_created_by_the_same_conventions() {
     // A table that exists stays as it is, also when Easel made it.
     send(
         &sink,
-        vec![event(1_001, "quizzes-lti.grade_changed", r#"{"new":1.5}"#)],
+        vec![event(1_001, "quizzes-lti.bank_shared", r#"{"new":1.5}"#)],
     )
     .await
     .unwrap();

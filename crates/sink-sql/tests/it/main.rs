@@ -17,6 +17,8 @@ mod ledbelly_ddl;
 #[cfg(test)]
 mod lossless;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod tls;

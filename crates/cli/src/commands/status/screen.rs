@@ -6,6 +6,7 @@ use std::fmt::Display;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{LaneJson, StatusJson};
+use crate::amount::{number, size};
 use crate::output;
 
 /// The width of a screen in columns.
@@ -176,19 +177,6 @@ fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{plural}", number(count))
 }
 
-/// Formats a number with a comma before every third digit from the right.
-fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Formats the time since `start`; at least 0 s, even if the clock was set back.
 fn time_since(now: Timestamp, start: Timestamp) -> String {
     duration(std::cmp::max(
@@ -208,26 +196,6 @@ fn duration(duration: SignedDuration) -> String {
         120..7_200 => format!("{} min", seconds / MINUTE),
         7_200..259_200 => format!("{} h", seconds / HOUR),
         _ => format!("{} days", seconds / DAY),
-    }
-}
-
-/// Formats a number of bytes in the largest unit in which it is at least 1. Below 100 of this unit, the text
-/// has one decimal.
-fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [
-        ("TiB", 1 << 40),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-        ("KiB", 1 << 10),
-    ];
-    let Some((unit, factor)) = UNITS.into_iter().find(|(_, factor)| bytes >= *factor) else {
-        return format!("{bytes} bytes");
-    };
-    let (whole, rest) = (bytes / factor, bytes % factor);
-    if whole < 100 {
-        format!("{whole}.{} {unit}", rest / (factor / 10 + 1))
-    } else {
-        format!("{} {unit}", number(whole))
     }
 }
 
@@ -348,19 +316,11 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_sizes_are_shown_in_one_unit() {
+    fn durations_are_shown_in_one_unit() {
         let seconds = |seconds| duration(SignedDuration::from_secs(seconds));
         assert_eq!(seconds(119), "119 s");
         assert_eq!(seconds(120), "2 min");
         assert_eq!(seconds(41 * 3600 + 59), "41 h");
         assert_eq!(seconds(30 * 24 * 3600), "30 days");
-        assert_eq!(size(1023), "1023 bytes");
-        assert_eq!(size(1024), "1.0 KiB");
-        assert_eq!(size((1 << 30) - 1), "1,023 MiB");
-        assert_eq!(size(20 * (1 << 30) - 1), "19.9 GiB");
-        assert_eq!(
-            (number(999), number(1_234_567)),
-            ("999".to_owned(), "1,234,567".to_owned())
-        );
     }
 }
