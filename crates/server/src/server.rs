@@ -161,6 +161,7 @@ impl Server {
                 form_maker: form_maker.clone(),
                 stop: stopping.clone(),
                 rebuilds: Mutex::default(),
+                tasks: Mutex::default(),
             }),
             send_test: test_delivery::sender(webhooks.make_webhook(), form_maker),
             keys: Arc::clone(&keys),

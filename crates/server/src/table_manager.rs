@@ -14,6 +14,7 @@ use easel_sink_sql::{
     AppliedMigration, PostgresDialect, SchemaChange, SqlDialect, SqlFailure, TableAdmin, TableSize,
 };
 use easel_subscriptions::{Epoch, SqlSpec, Subscription, SubscriptionId};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::rebuild::Rebuild;
@@ -29,6 +30,8 @@ pub(crate) struct TableManager {
     pub(crate) stop: CancellationToken,
     /// The latest rebuild of each subscription.
     pub(crate) rebuilds: Mutex<HashMap<SubscriptionId, RunningRebuild>>,
+    /// The tasks of the rebuilds. They end with the server.
+    pub(crate) tasks: Mutex<JoinSet<()>>,
 }
 
 /// A rebuild that runs or has ended.
@@ -126,7 +129,9 @@ impl ManageTables for TableManager {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, running.clone());
-        tokio::spawn(async move {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
             let set_position = |position| running.change(|report| report.position = position);
             let state = tokio::select! {
                 state = rebuild.run(range, &set_position) => state,

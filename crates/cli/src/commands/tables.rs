@@ -273,7 +273,7 @@ fn show<T: serde::de::DeserializeOwned>(
 impl TablesJson {
     fn print(self) -> Result<(), Failure> {
         let position = match self.next_offset {
-            Some(next) => format!("{next}, {} behind the log", self.head.saturating_sub(next)),
+            Some(next) => format!("next offset {next}; the log ends at {}", self.head),
             None => "nothing written yet".to_owned(),
         };
         output::fields(&[
@@ -293,7 +293,7 @@ impl TablesJson {
                 .into_iter()
                 .map(TableChangeJson::row)
                 .collect();
-            output::table(["CHANGED", "WHAT", "WHY"], &rows)?;
+            output::table(["CHANGED", "WHAT"], &rows)?;
         }
         Ok(())
     }
@@ -306,13 +306,9 @@ impl TableJson {
 }
 
 impl TableChangeJson {
-    fn row(self) -> [String; 3] {
+    fn row(self) -> [String; 2] {
         let time = self.applied_at.map(|time| format!("{time:.0}"));
-        [
-            time.unwrap_or_default(),
-            output::printable(&self.what),
-            self.why,
-        ]
+        [time.unwrap_or_default(), output::printable(&self.what)]
     }
 }
 

@@ -210,13 +210,13 @@ impl PgConnection {
                 let sql = format!("create table {new} (like {old} including all)");
                 self.execute(&sql).await?;
                 copied += self
-                    .copy_rows_of(schemas, name, relation, relation, range)
+                    .copy_rows_of(schemas, name, [relation, relation], range)
                     .await?;
                 continue;
             };
             self.check_kept(schemas, name, range).await?;
             copied += self
-                .copy_rows_of(schemas, name, relation, target, range)
+                .copy_rows_of(schemas, name, [relation, target], range)
                 .await?;
         }
         self.take_over_position(schemas).await?;
@@ -297,14 +297,13 @@ impl PgConnection {
         )))
     }
 
-    /// Copies the rows outside of the range. The values of columns that the fresh table does not have in the same
+    /// Copies the rows outside of the range from the old table to the new one. The values of columns that the fresh table does not have in the same
     /// type go to the column `extra`. Excluded columns are left out.
     async fn copy_rows_of(
         &self,
         schemas: &RebuildSchemas,
         name: &str,
-        old: &ActualRelation,
-        new: &ActualRelation,
+        [old, new]: [&ActualRelation; 2],
         range: RebuildRange,
     ) -> Result<u64, SqlFailure> {
         let quote = |name: &str| PostgresDialect.quote(name);
