@@ -1,6 +1,8 @@
 //! Tests of the crate: rows without loss, and tables in a real PostgreSQL.
 
 #[cfg(test)]
+mod analytics;
+#[cfg(test)]
 mod campus;
 #[cfg(test)]
 mod drift;
