@@ -14,9 +14,9 @@ use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::campus::{item, send, sink};
-use crate::postgres::{Postgres, Reader};
 use answer::{NULL, Parameters, time_cell};
 use answers::Rows;
+use easel_testkit::{Postgres, TableReader};
 
 /// Computes an answer from the events.
 type Answer = fn(&[Value], Parameters) -> Rows;
@@ -113,7 +113,7 @@ fn with_parameters(sql: &str, parameters: Parameters) -> String {
 }
 
 /// Runs a query. Returns the names of its columns, and its rows.
-async fn run(reader: &Reader, sql: &str) -> (String, Rows) {
+async fn run(reader: &TableReader, sql: &str) -> (String, Rows) {
     let (mut columns, mut rows) = (String::new(), Vec::new());
     for message in reader.client.simple_query(sql).await.unwrap() {
         match message {
