@@ -7,12 +7,12 @@ use std::time::Duration;
 use easel_catalog::Catalog;
 use easel_keys::SecretUrl;
 use easel_sink_sql::{
-    CursorKey, DatabaseUrlError, EventTables, GuardSource, PgOptions, SqlSink, SqlSinkOptions,
-    TableAdmin, TableLayout, TableViews,
+    CursorKey, DatabaseUrlError, EventTables, GuardSource, PgOptions, PromoteFields, SqlSink,
+    SqlSinkOptions, TableAdmin, TableLayout, TableViews,
 };
 use easel_sinks::{Guard, SystemResolver};
 use easel_sqlite::Identity;
-use easel_subscriptions::{Epoch, LaneId, SqlLayout, SqlSpec, Subscription};
+use easel_subscriptions::{Epoch, LaneId, Promote, SqlLayout, SqlSpec, Subscription};
 
 /// The maximum number of rows in one transaction.
 const MAX_ROWS: usize = 4_000;
@@ -61,6 +61,10 @@ impl Tables {
             tables: self.event_tables(sql),
             views: TableViews::All,
             key: self.key(lane),
+            promote: match sql.promote {
+                Promote::Manual => PromoteFields::Manual,
+                Promote::Auto => PromoteFields::Auto,
+            },
             rows_may_exist: lane.replay.is_some(),
             epoch: epoch.0,
             max_items: MAX_ROWS,

@@ -85,7 +85,7 @@ pub use schema_plan::{SchemaChange, SchemaPlan};
 pub use sql_column::{ColumnSource, SqlColumn};
 pub use sql_name::table_name;
 pub use sql_row::{EventFacts, RowRules, SqlRow};
-pub use sql_sink::{SqlSink, SqlSinkOptions};
+pub use sql_sink::{PromoteFields, SqlSink, SqlSinkOptions};
 pub use sql_table::SqlTable;
 pub use sql_type::SqlType;
 pub use sql_value::{FieldShape, SqlValue};

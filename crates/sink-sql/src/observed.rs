@@ -60,6 +60,11 @@ impl ObservedFields {
             .map(|(name, sql_type)| (name.as_str(), *sql_type))
     }
 
+    /// Returns true if no field was observed.
+    pub const fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// Returns true if a field with this name was observed.
     pub fn contains(&self, name: &str) -> bool {
         self.fields.iter().any(|(known, _type)| known == name)

@@ -51,6 +51,28 @@ impl SchemaChange {
     }
 }
 
+impl SchemaChange {
+    /// Adds a column for a field that the catalogue does not know.
+    pub(crate) fn promote_observed(
+        dialect: &impl SqlDialect,
+        table: Relation<'_>,
+        column: &str,
+        sql_type: SqlType,
+    ) -> Self {
+        Self {
+            what: format!("add column {}.{column}", table.name),
+            why: "a new field arrived, and the subscription promotes new fields".to_owned(),
+            sql: vec![format!(
+                "alter table {} add column if not exists {} {}",
+                dialect.relation(table),
+                dialect.quote(column),
+                dialect.type_name(sql_type)
+            )],
+            is_optional: true,
+        }
+    }
+}
+
 impl SchemaPlan {
     /// Compares the tables `wanted` with a schema of a database.
     pub fn compare(

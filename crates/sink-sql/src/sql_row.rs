@@ -58,6 +58,19 @@ pub struct SqlRow<'a> {
     pub extra: Option<Vec<u8>>,
 }
 
+impl SqlTable {
+    /// Returns true if a row of the table has a value in the column `extra`.
+    pub(crate) fn needs_extra(&self, row: &SqlRow<'_>) -> bool {
+        let index = self
+            .columns
+            .iter()
+            .position(|column| column.source == ColumnSource::Extra);
+        index
+            .and_then(|index| row.values.get(index))
+            .is_some_and(|value| *value != SqlValue::Null)
+    }
+}
+
 impl<'a> SqlRow<'a> {
     /// Returns the row of an event in the register of the layout `ledbelly`. `extra` is what the other tables
     /// do not hold.

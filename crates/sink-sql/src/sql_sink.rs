@@ -12,6 +12,7 @@
 //! remembers that row, so a half with the row is rejected at once.
 
 mod batch_rows;
+mod new_fields;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
 use crate::table_layout::EventTables;
 use batch_rows::{BatchRows, RowEncoder, TableRows, unfitting_fields};
+pub use new_fields::PromoteFields;
+use new_fields::new_columns;
 
 /// How often a batch starts again, because the tables changed meanwhile.
 const MAX_SCHEMA_CHANGES: u32 = 5;
@@ -58,6 +61,8 @@ pub struct SqlSinkOptions {
     pub views: TableViews,
     /// The lane whose events are written.
     pub key: CursorKey,
+    /// When a field that has no column gets one.
+    pub promote: PromoteFields,
     /// True if other lanes may have inserted the rows already, as for a replay.
     pub rows_may_exist: bool,
     /// The epoch of the server's lease. A server with an older epoch cannot write any more.
@@ -79,9 +84,17 @@ pub struct SqlSink {
     idle: std::sync::Mutex<Option<PgConnection>>,
     /// The offsets of rows that the server refused, and its words.
     refused: std::sync::Mutex<HashMap<u64, String>>,
-    /// The columns that this sink has tried to widen, with their tables. It tries each once.
-    tried_to_widen: std::sync::Mutex<HashSet<(String, String)>>,
+    /// The columns that this sink has tried to widen or to add, with their tables. It tries each once.
+    tried_to_change: std::sync::Mutex<HashSet<(String, String)>>,
     mismatch_count: AtomicU64,
+}
+
+/// The rows of one table that were inserted.
+struct InsertedRows<'b> {
+    /// How many values did not fit into their columns.
+    mismatch_count: u64,
+    /// The table with the fields of events that need the column `extra`, if they were observed.
+    new_fields: Option<(&'b PreparedTable, ObservedFields)>,
 }
 
 impl SqlSink {
@@ -92,7 +105,7 @@ impl SqlSink {
             all_tables: options.tables.catalog_tables(),
             idle: std::sync::Mutex::new(None),
             refused: std::sync::Mutex::new(HashMap::new()),
-            tried_to_widen: std::sync::Mutex::new(HashSet::new()),
+            tried_to_change: std::sync::Mutex::new(HashSet::new()),
             mismatch_count: AtomicU64::new(0),
             options,
         }
@@ -237,10 +250,15 @@ impl SqlSink {
             inserting.push_back(self.insert_new(connection, table));
         }
         let mut mismatch_count = 0;
-        while let Some(count) = inserting.try_next().await? {
-            mismatch_count += count;
+        let mut with_new_fields = Vec::new();
+        while let Some(inserted) = inserting.try_next().await? {
+            mismatch_count += inserted.mismatch_count;
+            with_new_fields.extend(inserted.new_fields);
         }
         drop(inserting);
+        if self.add_columns(connection, &with_new_fields).await? {
+            return Err(SqlFailure::SchemaChanged);
+        }
         // These share a temporary table, so they go one after the other.
         for table in rows
             .tables
@@ -283,7 +301,7 @@ impl SqlSink {
                     continue;
                 };
                 let name = (table.name.clone(), column.name.clone());
-                if sql_type == SqlType::Numeric && self.tried_to_widen().insert(name) {
+                if sql_type == SqlType::Numeric && self.tried_to_change().insert(name) {
                     changes.push(SchemaChange::widen_observed(
                         &PostgresDialect,
                         Relation {
@@ -295,35 +313,70 @@ impl SqlSink {
                 }
             }
         }
+        self.change_columns(connection, &changes).await
+    }
+
+    /// Adds columns for new fields, if the subscription asks for it. Returns true if a column was added; the
+    /// transaction of the batch is then over.
+    async fn add_columns(
+        &self,
+        connection: &PgConnection,
+        with_new_fields: &[(&PreparedTable, ObservedFields)],
+    ) -> Result<bool, SqlFailure> {
+        let mut changes = Vec::new();
+        for (prepared, observed) in with_new_fields {
+            let table = &prepared.table.name;
+            let should_try = |field: &str| {
+                self.tried_to_change()
+                    .insert((table.clone(), field.to_owned()))
+            };
+            let schema = &self.options.schema;
+            changes.extend(new_columns(schema, prepared, observed, should_try));
+        }
+        self.change_columns(connection, &changes).await
+    }
+
+    /// Changes columns in a transaction of its own, after the transaction of the batch is rolled back. Returns false
+    /// if there is nothing to change.
+    async fn change_columns(
+        &self,
+        connection: &PgConnection,
+        changes: &[SchemaChange],
+    ) -> Result<bool, SqlFailure> {
         if changes.is_empty() {
             return Ok(false);
         }
         connection.roll_back().await?;
         connection
-            .change_columns(&self.options.schema, &changes)
+            .change_columns(&self.options.schema, changes)
             .await?;
         Ok(true)
     }
 
-    fn tried_to_widen(&self) -> std::sync::MutexGuard<'_, HashSet<(String, String)>> {
-        self.tried_to_widen
+    fn tried_to_change(&self) -> std::sync::MutexGuard<'_, HashSet<(String, String)>> {
+        self.tried_to_change
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Inserts the new rows of one table. Returns how many values did not fit into their columns.
-    async fn insert_new(
+    /// Inserts the new rows of one table.
+    async fn insert_new<'b>(
         &self,
-        connection: &PgConnection,
-        rows: &TableRows<'_>,
-    ) -> Result<u64, SqlFailure> {
+        connection: &'b PgConnection,
+        rows: &'b TableRows<'b>,
+    ) -> Result<InsertedRows<'b>, SqlFailure> {
         let mut encoder =
             RowEncoder::new(&self.options.tables, &connection.tables, rows, &rows.new);
+        encoder.observes_extra = self.options.promote == PromoteFields::Auto && rows.may_change();
         let copied = connection
             .copy_rows(rows.prepared, || encoder.next_chunk())
             .await;
         match copied {
-            Ok(_row_count) => Ok(encoder.mismatch_count),
+            Ok(_row_count) => Ok(InsertedRows {
+                mismatch_count: encoder.mismatch_count,
+                new_fields: (!encoder.observed.is_empty())
+                    .then_some((rows.prepared, encoder.observed)),
+            }),
             Err(failure) => Err(self.remember_refused(failure, &rows.new, encoder.unreadable)),
         }
     }

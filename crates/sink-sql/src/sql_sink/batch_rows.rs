@@ -114,6 +114,13 @@ impl<'b> BatchRows<'b> {
     }
 }
 
+impl TableRows<'_> {
+    /// Returns true if Easel may change the columns of the table.
+    pub(super) fn may_change(&self) -> bool {
+        self.kind == RowKind::Event && self.prepared.table.conventions == Conventions::Easel
+    }
+}
+
 /// Encodes rows of one table, a chunk at a time.
 pub(super) struct RowEncoder<'b> {
     tables: &'b EventTables,
@@ -127,6 +134,10 @@ pub(super) struct RowEncoder<'b> {
     pub(super) mismatch_count: u64,
     /// The offset of an event that cannot be a row.
     pub(super) unreadable: Option<u64>,
+    /// Whether the fields of events that need the column `extra` are observed.
+    pub(super) observes_extra: bool,
+    /// These fields.
+    pub(super) observed: ObservedFields,
 }
 
 impl<'b> RowEncoder<'b> {
@@ -147,6 +158,8 @@ impl<'b> RowEncoder<'b> {
             is_over: false,
             mismatch_count: 0,
             unreadable: None,
+            observes_extra: false,
+            observed: ObservedFields::default(),
         }
     }
 
@@ -167,6 +180,9 @@ impl<'b> RowEncoder<'b> {
                         self.mismatch_count += row.mismatch_count;
                     }
                     self.rows.push(&self.prepared.table, &row);
+                    if self.observes_extra && self.prepared.table.needs_extra(&row) {
+                        self.observed.observe(item.form.bytes());
+                    }
                 }
                 Err(failure) => {
                     self.unreadable = Some(item.offset.get());
@@ -223,9 +239,7 @@ pub(super) fn unfitting_fields<'b>(
     rows: &BatchRows<'b>,
 ) -> Vec<(&'b PreparedTable, ObservedFields)> {
     let mut unfitting = Vec::new();
-    let tables_to_change = rows.tables.values().filter(|table| {
-        table.kind == RowKind::Event && table.prepared.table.conventions == Conventions::Easel
-    });
+    let tables_to_change = rows.tables.values().filter(|table| table.may_change());
     for table in tables_to_change {
         let mut observed = ObservedFields::default();
         let unknown = table
@@ -238,7 +252,7 @@ pub(super) fn unfitting_fields<'b>(
                 observed.observe(item.form.bytes());
             }
         }
-        if observed.iter().next().is_some() {
+        if !observed.is_empty() {
             unfitting.push((table.prepared, observed));
         }
     }

@@ -9,8 +9,8 @@ use easel_catalog::{Catalog, EventOrigin, Limits, admit};
 use easel_keys::SecretUrl;
 use easel_log::Offset;
 use easel_sink_sql::{
-    CursorKey, EventTables, GuardSource, PgOptions, SqlSink, SqlSinkOptions, TableLayout,
-    TableViews,
+    CursorKey, EventTables, GuardSource, PgOptions, PromoteFields, SqlSink, SqlSinkOptions,
+    TableLayout, TableViews,
 };
 use easel_sinks::{Batch, Form, Guard, Item, SendError, Sink};
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ pub(crate) fn options(url: &str) -> SqlSinkOptions {
         schema: "live".to_owned(),
         tables: tables(TableLayout::Typed),
         views: TableViews::All,
+        promote: PromoteFields::Manual,
         rows_may_exist: false,
         key: CursorKey {
             folder: "folder-1".to_owned(),

@@ -19,6 +19,8 @@ mod ledbelly_ddl;
 #[cfg(test)]
 mod lossless;
 #[cfg(test)]
+mod promote_auto;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod rows;
