@@ -8,7 +8,7 @@ use easel_catalog::Catalog;
 use easel_keys::SecretUrl;
 use easel_sink_sql::{
     CursorKey, DatabaseUrlError, EventTables, GuardSource, PgOptions, PromoteFields, SqlSink,
-    SqlSinkOptions, TableAdmin, TableLayout, TableViews,
+    SqlSinkOptions, TableAdmin, TableLayout, TableViews, describe_metrics,
 };
 use easel_sinks::{Guard, SystemResolver};
 use easel_sqlite::Identity;
@@ -31,6 +31,7 @@ pub(crate) struct Tables {
 
 impl Tables {
     pub(crate) fn new(catalog: Arc<Catalog>, folder: Identity, guard: GuardSource) -> Self {
+        describe_metrics();
         Self {
             catalog,
             folder: folder.to_string(),

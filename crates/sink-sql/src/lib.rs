@@ -67,6 +67,7 @@ mod schema_plan;
 mod sql_view;
 
 mod copy_format;
+mod metrics;
 mod postgres;
 mod sql_sink;
 mod table_admin;
@@ -75,6 +76,7 @@ pub use actual_schema::{ActualColumn, ActualRelation, ActualSchema};
 pub use decimal::Decimal;
 pub use dialect::{ActualType, PostgresDialect, Relation, SqlDialect};
 pub use json_text::NotJson;
+pub use metrics::describe_metrics;
 pub use observed::ObservedFields;
 pub use postgres::{
     AppliedMigration, CursorKey, DatabaseUrlError, GuardSource, PgConnection, PgOptions,

@@ -29,6 +29,7 @@ use tokio::time::timeout;
 
 use crate::actual_schema::ActualSchema;
 use crate::dialect::{PostgresDialect, Relation};
+use crate::metrics::count_mismatches;
 use crate::observed::ObservedFields;
 use crate::postgres::{
     CursorKey, PgConnection, PgOptions, PreparedTable, SqlFailure, TableCursor, TableViews,
@@ -280,6 +281,7 @@ impl SqlSink {
         }
         self.mismatch_count
             .fetch_add(mismatch_count, Ordering::Relaxed);
+        count_mismatches(mismatch_count);
         Ok(())
     }
 
