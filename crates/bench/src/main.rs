@@ -8,6 +8,7 @@ mod check;
 mod events;
 mod rounds;
 mod server;
+mod tables;
 mod translate;
 mod triggers;
 
@@ -23,6 +24,8 @@ enum BenchArgs {
     /// Create events from changes, compared with parsing and writing the changes
     Triggers(triggers::TriggersArgs),
     Server(server::ServerBenchArgs),
+    /// Write events to tables of PostgreSQL, compared with a bare COPY of the same rows
+    Tables(tables::TablesBenchArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -31,5 +34,6 @@ fn main() -> anyhow::Result<()> {
         BenchArgs::Translate(args) => args.run(),
         BenchArgs::Triggers(args) => args.run(),
         BenchArgs::Server(args) => args.run(),
+        BenchArgs::Tables(args) => args.run(),
     }
 }

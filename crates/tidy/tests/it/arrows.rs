@@ -20,7 +20,19 @@ const ARROWS: &[(&str, &[&str])] = &[
             "subscriptions",
         ],
     ),
-    ("bench", &["caliper", "catalog", "simulator", "triggers"]),
+    (
+        "bench",
+        &[
+            "caliper",
+            "catalog",
+            "keys",
+            "log",
+            "simulator",
+            "sink-sql",
+            "sinks",
+            "triggers",
+        ],
+    ),
     ("caliper", &["catalog"]),
     ("catalog", &[]),
     (
