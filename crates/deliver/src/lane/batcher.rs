@@ -148,7 +148,8 @@ impl Batcher {
         }
     }
 
-    /// Sets the position of the destination. Owed events before this position count as delivered.
+    /// Sets the position of the destination. Owed events before this position count as delivered, except parked
+    /// ones.
     pub(super) fn set_destination_position(&mut self, position: Option<Offset>) {
         self.destination_position = position;
     }
@@ -444,10 +445,12 @@ impl Batcher {
         let mut items = Vec::with_capacity(fetched.len());
         for (offset, fetched) in fetched {
             match fetched {
+                // A redelivered dead letter is parked. Its row is missing although the position is beyond it.
                 Fetched::Item(_)
                     if self
                         .destination_position
-                        .is_some_and(|position| offset < position) =>
+                        .is_some_and(|position| offset < position)
+                        && account.parked(offset).is_none() =>
                 {
                     account.deliver(offset);
                 }

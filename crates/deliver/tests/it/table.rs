@@ -17,7 +17,7 @@ use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, rejected};
 use crate::histories::cases;
 
 const NAME: &str = "table";
@@ -48,6 +48,8 @@ struct Content {
     send_count: usize,
     /// How many of the next reads of the position fail.
     failing_reads: usize,
+    /// The offset of an event that the table rejects.
+    rejected: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -117,13 +119,20 @@ impl Sink for Table {
         if is_lost {
             return Outcome::all(Err(SendError::TimedOut));
         }
+        let rejected_offset = self.with(|content| content.rejected);
+        if batch
+            .offsets()
+            .any(|offset| Some(offset.get()) == rejected_offset)
+        {
+            return Outcome::all(Err(rejected()));
+        }
         let failed_count = self.with(|content| {
             let limit = content.accepted_counts.pop().unwrap_or(usize::MAX);
             let count = std::cmp::min(limit, batch.items.len());
             let rows = batch.items[..count].iter().map(|item| item.offset.get());
             content.rows.extend(rows);
             if let Some(last) = batch.items[..count].last() {
-                content.position = Some(last.offset.next());
+                content.position = std::cmp::max(content.position, Some(last.offset.next()));
             }
             content.largest_batch = std::cmp::max(content.largest_batch, batch.items.len());
             batch.items.len() - count
@@ -314,6 +323,44 @@ async fn a_batch_that_timed_out_is_sent_again_before_later_batches() {
     fixture.settled(NAME).await;
     let rows: Vec<_> = (0..60_000).step_by(3).collect();
     assert!(table.with(|content| content.rows == rows), "out of order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_before_the_position_is_sent_when_it_is_redelivered() {
+    let table = Arc::new(Table::default());
+    let mut fixture = fixture(&table).await;
+    table.with(|content| content.rejected = Some(12));
+    fixture.subscribe(SPEC).await;
+    append(&fixture, 0, 30).await;
+    let balance = fixture.settled(NAME).await;
+    assert_eq!(
+        (balance.get(Term::Delivered), balance.get(Term::Dead)),
+        (9, 1)
+    );
+    fixture.subscriptions.save_all().await.unwrap();
+    // The lane asks for the position at its start, and again after the failure of the redelivery.
+    fixture.crash().await;
+    fixture.start();
+    let sends = table.with(|content| {
+        content.rejected = None;
+        content.lost_sends = vec![content.send_count];
+        content.send_count
+    });
+    let subscription = fixture.subscriptions.get(NAME).unwrap();
+    let redelivered = fixture
+        .subscriptions
+        .redeliver(&subscription, .., |_, _| true);
+    assert_eq!(redelivered.await.unwrap().redelivered_count, 1);
+    let balance = fixture.settled(NAME).await;
+    assert_eq!(
+        (balance.get(Term::Delivered), balance.get(Term::Dead)),
+        (10, 0)
+    );
+    let mut rows = table.with(|content| content.rows.clone());
+    assert_eq!(rows.pop(), Some(12), "the row comes last");
+    let others: Vec<_> = (0..30).step_by(3).filter(|offset| *offset != 12).collect();
+    assert_eq!(rows, others);
+    assert_eq!(table.with(|content| content.send_count), sends + 2);
 }
 
 #[tokio::test(start_paused = true)]
