@@ -219,13 +219,17 @@ impl Caller {
 
     /// Returns all readable records of the log.
     pub(crate) async fn log(&self) -> Vec<Shown> {
+        self.log_from(0).await
+    }
+
+    /// Returns all readable records of the log from an offset on.
+    pub(crate) async fn log_from(&self, mut from: u64) -> Vec<Shown> {
         #[derive(Deserialize)]
         struct Page {
             events: Vec<Shown>,
             next: u64,
         }
         let mut log = Vec::new();
-        let mut from = 0;
         loop {
             let page: Page = self
                 .read(&format!("/v1/events?from={from}&limit=1000"))

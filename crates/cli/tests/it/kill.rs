@@ -113,12 +113,12 @@ pub(crate) fn number<T: FromStr<Err: std::fmt::Debug>>(variable: &str) -> Option
     std::env::var_os(variable).map(|text| text.to_str().unwrap().parse().unwrap())
 }
 
-fn start(data: &Path) -> Running {
+pub(crate) fn start(data: &Path) -> Running {
     Running::start_with(data, &["--auth", "none"], |_command| ())
 }
 
 /// Starts a server and kills it after `lifetime`, even if it is still starting.
-async fn start_and_kill(data: &Path, lifetime: Duration) {
+pub(crate) async fn start_and_kill(data: &Path, lifetime: Duration) {
     let folder = data.parent().unwrap();
     let mut child = command(
         folder,
