@@ -19,6 +19,7 @@ mod hold;
 mod key_order;
 mod notices;
 mod order;
+mod position;
 mod rate;
 mod settle;
 mod window;
@@ -40,6 +41,7 @@ use batcher::{Batcher, NextBatch};
 use breaker::Breaker;
 use flight::{Flight, OutgoingBatch};
 use notices::Notices;
+use position::find_contradiction;
 
 /// The task that serves one subscription, or one replay of it.
 #[derive(Debug)]
@@ -170,19 +172,25 @@ impl Lane {
     async fn query_position(&mut self) -> bool {
         let note = self.subscription.shared.account().note().cloned();
         match self.sink.resume_at(note.as_ref()).await {
-            Ok(position) => {
-                let head = self.context.log.bounds().borrow().head;
-                match position.filter(|position| *position > head) {
-                    None => self.batcher.set_destination_position(position),
-                    Some(beyond) => {
-                        self.closing = Some(Closing::Pause(format!(
-                            "its destination has events up to offset {beyond}, but the log ends \
-                             at {head}"
-                        )));
-                    }
-                }
+            Ok(None) => {
+                self.batcher.set_destination_position(None);
                 true
             }
+            Ok(Some(position)) => match find_contradiction(&self.context.log, position).await {
+                Ok(None) => {
+                    self.batcher
+                        .set_destination_position(Some(position.next_offset));
+                    true
+                }
+                Ok(Some(reason)) => {
+                    self.closing = Some(Closing::Pause(reason));
+                    true
+                }
+                Err(error) => {
+                    self.hold_for_storage(error.to_string());
+                    false
+                }
+            },
             Err(failure) => {
                 self.position_failed(&failure);
                 false
@@ -192,7 +200,11 @@ impl Lane {
 
     fn position_failed(&mut self, failure: &SendError) {
         match failure {
-            SendError::Gone { .. } => self.closing = Some(Closing::Pause(failure.to_string())),
+            SendError::Gone { .. } => {
+                let head = self.context.log.bounds().borrow().head;
+                let reason = format!("{failure}; the log ends at {head}");
+                self.closing = Some(Closing::Pause(reason));
+            }
             _ => {
                 self.breaker.begin_probe();
                 self.hold(failure, None);

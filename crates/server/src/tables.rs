@@ -24,7 +24,7 @@ const GATHER: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub(crate) struct Tables {
     catalog: Arc<Catalog>,
-    /// The identity of the data folder. Cursors of other folders in the same database are not touched.
+    /// The identity of the data folder. A schema with the cursor of another folder is refused.
     folder: String,
     guard: GuardSource,
 }

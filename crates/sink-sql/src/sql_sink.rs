@@ -22,10 +22,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use easel_log::Offset;
-use easel_sinks::{Batch, Form, Item, Order, Outcome, SendError, Sink, SinkLimits};
+use easel_sinks::{Batch, Form, Item, Order, Outcome, SendError, Sink, SinkLimits, StoredPosition};
 use futures::TryStreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::actual_schema::ActualSchema;
 use crate::dialect::{PostgresDialect, Relation};
@@ -83,6 +84,8 @@ pub struct SqlSink {
     all_tables: Vec<SqlTable>,
     /// The connection between two attempts.
     idle: std::sync::Mutex<Option<PgConnection>>,
+    /// The offset of the cursor after the last commit, or when the lane asked for it last.
+    known: std::sync::Mutex<Option<u64>>,
     /// The offsets of rows that the server refused, and its words.
     refused: std::sync::Mutex<HashMap<u64, String>>,
     /// The columns that this sink has tried to widen or to add, with their tables. It tries each once.
@@ -105,6 +108,7 @@ impl SqlSink {
             host: options.database.host(),
             all_tables: options.tables.catalog_tables(),
             idle: std::sync::Mutex::new(None),
+            known: std::sync::Mutex::new(None),
             refused: std::sync::Mutex::new(HashMap::new()),
             tried_to_change: std::sync::Mutex::new(HashSet::new()),
             mismatch_count: AtomicU64::new(0),
@@ -117,14 +121,41 @@ impl SqlSink {
         self.mismatch_count.load(Ordering::Relaxed)
     }
 
-    /// Returns the cursor in the database.
+    /// Returns the cursor in the database. Batches are written from there on.
     pub async fn cursor(&self) -> Result<Option<TableCursor>, SqlFailure> {
         let connection = self.connection().await?;
-        let cursor = connection
-            .read_cursor(&self.options.schema, &self.options.key)
-            .await?;
+        let SqlSinkOptions { schema, key, .. } = &self.options;
+        let cursor = connection.read_cursor(schema, key).await?;
+        if cursor.is_none() {
+            connection.check_other_folders(schema, key).await?;
+        }
         self.keep(connection);
+        let next_offset = cursor.unwrap_or_default().next_offset;
+        let mut known = self.known();
+        check_kept(*known, next_offset)?;
+        *known = cursor.map(|cursor| cursor.next_offset);
         Ok(cursor)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
+        self.known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Returns an error if the cursor is not where this sink has left it. The lane then asks for the position
+    /// again, and compares it with its log.
+    fn check_known(&self, next_offset: u64) -> Result<(), SqlFailure> {
+        let known = *self.known();
+        check_kept(known, next_offset)?;
+        match known {
+            Some(known) if known != next_offset => Err(SqlFailure::Refused {
+                reason: format!(
+                    "another writer has moved the cursor from offset {known} to {next_offset}"
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the connection of the last attempt, or a new one.
@@ -214,12 +245,16 @@ impl SqlSink {
         let cursor = match cursor? {
             Some(cursor) => cursor,
             None => {
+                // Two folders must not both find no cursor of the other.
+                connection.lock_schema(schema).await?;
+                connection.check_other_folders(schema, key).await?;
                 connection.create_cursor(schema, key, *epoch).await?;
                 let created = connection.lock_cursor(schema, key).await?;
                 created.ok_or(SqlFailure::SchemaChanged)?
             }
         };
         cursor.check_epoch(*epoch)?;
+        self.check_known(cursor.next_offset)?;
         if cursor.migration_number != connection.migration_number {
             return Err(SqlFailure::SchemaChanged);
         }
@@ -268,17 +303,16 @@ impl SqlSink {
         {
             mismatch_count += self.insert_repeated(connection, table).await?;
         }
-        let next_offset = rows.next_offset;
-        if let Some(next_offset) = next_offset {
-            connection
-                .move_cursor(schema, key, next_offset, *epoch)
-                .await?;
+        let next_offset = rows.next.map(|(next_offset, _id)| next_offset);
+        if let Some(next) = rows.next {
+            connection.move_cursor(schema, key, next, *epoch).await?;
         }
         match connection.execute("commit").await {
             Ok(()) => (),
             Err(failure @ SqlFailure::RowRefused { .. }) => return Err(failure),
-            Err(failure) => self.look_up_commit(next_offset, failure).await?,
+            Err(failure) => self.look_up_commit(rows.next, failure).await?,
         }
+        *self.known() = Some(next_offset.unwrap_or(cursor.next_offset));
         self.mismatch_count
             .fetch_add(mismatch_count, Ordering::Relaxed);
         count_mismatches(mismatch_count);
@@ -426,10 +460,10 @@ impl SqlSink {
     /// server has ended the transaction, because it locks the cursor.
     async fn look_up_commit(
         &self,
-        next_offset: Option<u64>,
+        next: Option<(u64, Uuid)>,
         failure: SqlFailure,
     ) -> Result<(), SqlFailure> {
-        let Some(next_offset) = next_offset else {
+        let Some((next_offset, last_event_id)) = next else {
             // Only redelivered rows, which can be inserted again.
             return Err(failure);
         };
@@ -440,7 +474,8 @@ impl SqlSink {
             .unwrap_or_default();
         self.keep(connection);
         cursor.check_epoch(self.options.epoch)?;
-        if cursor.next_offset >= next_offset {
+        let expected = (next_offset, Some(last_event_id));
+        if (cursor.next_offset, cursor.last_event_id) == expected {
             Ok(())
         } else {
             Err(failure)
@@ -580,13 +615,16 @@ impl Sink for SqlSink {
         self.host.as_deref()
     }
 
-    async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
+    async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<StoredPosition>, SendError> {
         let cursor = timeout(self.attempt_timeout(), self.cursor()).await;
         let cursor = cursor.unwrap_or(Err(SqlFailure::TimedOut))?;
         if let Some(cursor) = cursor {
             cursor.check_epoch(self.options.epoch)?;
         }
-        Ok(cursor.map(|cursor| Offset::new(cursor.next_offset)))
+        Ok(cursor.map(|cursor| StoredPosition {
+            next_offset: Offset::new(cursor.next_offset),
+            last_event_id: cursor.last_event_id,
+        }))
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
@@ -601,5 +639,19 @@ impl Sink for SqlSink {
         let result = timeout(self.attempt_timeout(), self.attempt(batch)).await;
         let result = result.unwrap_or(Err(SqlFailure::TimedOut));
         Outcome::all(result.map_err(SendError::from))
+    }
+}
+
+/// Returns an error if the tables have lost rows that this sink has committed, as after a failover to a database
+/// that did not have them yet.
+fn check_kept(known: Option<u64>, next_offset: u64) -> Result<(), SqlFailure> {
+    match known {
+        Some(known) if next_offset < known => Err(SqlFailure::Superseded {
+            reason: format!(
+                "the tables had events up to offset {known}, but now only up to {next_offset}; resume the \
+                 subscription and replay the events between"
+            ),
+        }),
+        _ => Ok(()),
     }
 }

@@ -37,7 +37,7 @@ pub use guard::{
 };
 pub use jwt_cell::JwtCell;
 pub use outcome::{Blame, Outcome, Results, SendError};
-pub use sink::{Order, Sink, SinkLimits};
+pub use sink::{Order, Sink, SinkLimits, StoredPosition};
 #[cfg(feature = "webhook")]
 pub use webhook::{
     ClientError, ClientIdentity, ClientIdentityError, CustomHeaders, CustomHeadersError, Endpoint,

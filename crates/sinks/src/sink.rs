@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use easel_log::Offset;
+use uuid::Uuid;
 
 use crate::{Batch, Item, Outcome, SendError};
 
@@ -42,12 +43,12 @@ pub trait Sink: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Returns the first offset that the destination does not have; `None` if it stores no position.
+    /// Returns the position that the destination stores; `None` if it stores none.
     ///
     /// A lane calls this at its start, and after a failure before it sends again. Events before the
-    /// offset count as delivered and are not sent. Events from the offset on are sent, so the destination
+    /// position count as delivered and are not sent. Events from the position on are sent, so the destination
     /// must not have them. Like `send`, this method must have its own timeout.
-    async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
+    async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<StoredPosition>, SendError> {
         Ok(None)
     }
 
@@ -55,6 +56,16 @@ pub trait Sink: Debug + Send + Sync + 'static {
     ///
     /// Dropping the future cancels the attempt. The subscriber may have received the batch.
     async fn send(&self, batch: &Batch) -> Outcome;
+}
+
+/// The position that a destination stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredPosition {
+    /// The first offset that the destination does not have.
+    pub next_offset: Offset,
+    /// The id of the event before this offset, if the destination stores it. It shows whether the position is one
+    /// of this log, or of a log that had other events at the same offsets.
+    pub last_event_id: Option<Uuid>,
 }
 
 /// The limits that a lane must respect when it sends.

@@ -10,12 +10,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use easel_log::Offset;
-use easel_sinks::{Batch, Order, Outcome, SendError, Sink, SinkLimits};
+use easel_sinks::{Batch, Order, Outcome, SendError, Sink, SinkLimits, StoredPosition};
 use easel_subscriptions::{Spec, State, Term};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 use crate::fixture::{Fixture, rejected};
 use crate::histories::cases;
@@ -36,6 +37,7 @@ enum CrashPoint {
 struct Content {
     rows: Vec<u64>,
     position: Option<Offset>,
+    last_event_id: Option<Uuid>,
     notes: Vec<Option<Bytes>>,
     largest_batch: usize,
     crash_point: Option<CrashPoint>,
@@ -96,7 +98,7 @@ impl Sink for Table {
         Some(Bytes::copy_from_slice(&first.to_be_bytes()))
     }
 
-    async fn resume_at(&self, note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
+    async fn resume_at(&self, note: Option<&Bytes>) -> Result<Option<StoredPosition>, SendError> {
         self.with(|content| content.notes.push(note.cloned()));
         let fails = self.with(|content| {
             let left = content.failing_reads.checked_sub(1);
@@ -106,7 +108,14 @@ impl Sink for Table {
         if fails {
             return Err(SendError::TimedOut);
         }
-        Ok(self.with(|content| content.position))
+        Ok(self.with(|content| {
+            let next_offset = content.position?;
+            let last_event_id = content.last_event_id;
+            Some(StoredPosition {
+                next_offset,
+                last_event_id,
+            })
+        }))
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
@@ -132,7 +141,10 @@ impl Sink for Table {
             let rows = batch.items[..count].iter().map(|item| item.offset.get());
             content.rows.extend(rows);
             if let Some(last) = batch.items[..count].last() {
-                content.position = std::cmp::max(content.position, Some(last.offset.next()));
+                if content.position < Some(last.offset.next()) {
+                    content.position = Some(last.offset.next());
+                    content.last_event_id = Some(last.id);
+                }
             }
             content.largest_batch = std::cmp::max(content.largest_batch, batch.items.len());
             batch.items.len() - count
@@ -369,17 +381,43 @@ async fn a_position_past_the_end_of_the_log_pauses_the_subscription() {
     let fixture = fixture(&table).await;
     table.with(|content| content.position = Some(Offset::new(31)));
     append(&fixture, 0, 30).await;
-    let mut changes = fixture.subscriptions.changes();
     fixture.subscribe(SPEC).await;
-    let reason = loop {
-        changes.changed().await.unwrap();
-        if let State::Paused { reason } = &fixture.subscriptions.get(NAME).unwrap().state {
-            break reason.clone().unwrap();
-        }
-    };
+    let reason = pause_reason(&fixture).await;
     assert!(
         reason.contains("up to offset 31, but the log ends at 30"),
         "{reason}"
     );
     assert!(table.with(|content| content.rows.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_after_another_event_pauses_the_subscription_however_often_it_is_resumed() {
+    let table = Arc::new(Table::default());
+    let fixture = fixture(&table).await;
+    append(&fixture, 0, 30).await;
+    table.with(|content| {
+        content.position = Some(Offset::new(16));
+        content.last_event_id = Some(Uuid::from_u128(u128::MAX));
+    });
+    fixture.subscribe(SPEC).await;
+    for _resumption in 0..2 {
+        let reason = pause_reason(&fixture).await;
+        let expected = "has events up to offset 16, but the log, which ends at 30, has another event at \
+                        offset 15";
+        assert!(reason.contains(expected), "{reason}");
+        fixture.subscriptions.resume(NAME).await.unwrap();
+    }
+    assert_eq!(fixture.balance(NAME).get(Term::Delivered), 0);
+    assert!(table.with(|content| content.rows.is_empty()));
+}
+
+/// Waits until the subscription is paused, and returns the reason.
+async fn pause_reason(fixture: &Fixture) -> String {
+    let mut changes = fixture.subscriptions.changes();
+    loop {
+        if let State::Paused { reason } = &fixture.subscriptions.get(NAME).unwrap().state {
+            return reason.clone().unwrap();
+        }
+        changes.changed().await.unwrap();
+    }
 }

@@ -112,6 +112,7 @@ impl SqlDialect for PostgresDialect {
             format!(
                 "create table if not exists {cursors} (folder text not null, subscription text not null, \
                  replay bigint not null, next_offset bigint not null, epoch bigint not null, \
+                 last_event_id uuid, \
                  primary key (folder, subscription, replay))"
             ),
             format!(

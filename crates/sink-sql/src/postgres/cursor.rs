@@ -2,6 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
 use super::connection::PgConnection;
 use super::failure::SqlFailure;
@@ -24,6 +25,8 @@ pub struct CursorKey {
 pub struct TableCursor {
     /// The first offset that the tables do not have.
     pub next_offset: u64,
+    /// The id of the event before this offset. `None` if no event was written.
+    pub last_event_id: Option<Uuid>,
     /// The epoch of the writer that moved the cursor last.
     pub epoch: u64,
     /// The number of the latest change of the schema.
@@ -74,7 +77,7 @@ impl PgConnection {
     ) -> Result<Option<TableCursor>, SqlFailure> {
         let own = |name| PostgresDialect.relation(Relation { schema, name });
         let sql = format!(
-            "select next_offset, epoch, (select coalesce(max(id), 0) from {}) from {} \
+            "select next_offset, epoch, (select coalesce(max(id), 0) from {}), last_event_id::text from {} \
              where folder = $1 and subscription = $2 and replay = $3 for update",
             own(MIGRATIONS_TABLE),
             own(CURSORS_TABLE),
@@ -96,11 +99,45 @@ impl PgConnection {
             return Ok(None);
         };
         let number = |index: usize| -> Result<i64, SqlFailure> { Ok(row.try_get(index)?) };
+        let last_event_id: Option<&str> = row.try_get(3)?;
         Ok(Some(TableCursor {
             next_offset: u64::try_from(number(0)?).unwrap_or_default(),
+            last_event_id: last_event_id.and_then(|id| Uuid::try_parse(id).ok()),
             epoch: u64::try_from(number(1)?).unwrap_or_default(),
             migration_number: number(2)?,
         }))
+    }
+
+    /// Returns an error if another data folder has written to the tables. Its offsets mean other events, so the
+    /// rows must not mix. A folder that was restored from a backup is another data folder.
+    pub(crate) async fn check_other_folders(
+        &self,
+        schema: &str,
+        key: &CursorKey,
+    ) -> Result<(), SqlFailure> {
+        let sql = format!(
+            "select max(next_offset) from {} where folder <> $1",
+            PostgresDialect.relation(Relation {
+                schema,
+                name: CURSORS_TABLE,
+            }),
+        );
+        let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&key.folder, Type::TEXT)];
+        let rows = match self.client.query_typed(&sql, &parameters).await {
+            Ok(rows) => rows,
+            Err(error) if is_missing(&error) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let next_offset: Option<i64> = rows.first().map_or(Ok(None), |row| row.try_get(0))?;
+        match next_offset {
+            None => Ok(()),
+            Some(next_offset) => Err(SqlFailure::Superseded {
+                reason: format!(
+                    "the schema {schema} has events of another data folder up to offset {next_offset}; a \
+                     restored data folder needs another schema"
+                ),
+            }),
+        }
     }
 
     /// Creates the cursor if it is missing, so that it can be locked.
@@ -125,16 +162,16 @@ impl PgConnection {
         Ok(())
     }
 
-    /// Moves the cursor. The caller must have locked it.
+    /// Moves the cursor behind the last event. The caller must have locked it.
     pub(crate) async fn move_cursor(
         &self,
         schema: &str,
         key: &CursorKey,
-        next_offset: u64,
+        (next_offset, last_event_id): (u64, Uuid),
         epoch: u64,
     ) -> Result<(), SqlFailure> {
         let sql = format!(
-            "update {} set next_offset = $4, epoch = $5 \
+            "update {} set next_offset = $4, epoch = $5, last_event_id = $6::text::uuid \
              where folder = $1 and subscription = $2 and replay = $3",
             PostgresDialect.relation(Relation {
                 schema,
@@ -143,12 +180,14 @@ impl PgConnection {
         );
         let replay = key.replay_number();
         let (next_offset, epoch) = (signed(next_offset), signed(epoch));
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        let last_event_id = last_event_id.to_string();
+        let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
             (&key.folder, Type::TEXT),
             (&key.subscription, Type::TEXT),
             (&replay, Type::INT8),
             (&next_offset, Type::INT8),
             (&epoch, Type::INT8),
+            (&last_event_id, Type::TEXT),
         ];
         self.client.execute_typed(&sql, &parameters).await?;
         Ok(())

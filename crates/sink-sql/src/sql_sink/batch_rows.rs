@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use easel_sinks::{Batch, Item};
+use uuid::Uuid;
 
 use crate::conventions::Conventions;
 use crate::copy_format::CopyRows;
@@ -20,8 +21,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub(super) struct BatchRows<'b> {
     /// Sorted, so every transaction locks tables in the same order.
     pub(super) tables: BTreeMap<&'b str, TableRows<'b>>,
-    /// The new position of the cursor, if there are items beyond the cursor.
-    pub(super) next_offset: Option<u64>,
+    /// The new position of the cursor and the id of the event before it, if there are items beyond the cursor.
+    pub(super) next: Option<(u64, Uuid)>,
 }
 
 /// What the rows of a table are.
@@ -56,7 +57,7 @@ impl<'b> BatchRows<'b> {
     ) -> Result<Self, SqlFailure> {
         let mut rows = Self {
             tables: BTreeMap::new(),
-            next_offset: None,
+            next: None,
         };
         for item in &batch.items {
             let table = prepared.by_event_type.get(&item.event_type);
@@ -71,7 +72,7 @@ impl<'b> BatchRows<'b> {
                 rows.add(register, RowKind::Register, item, is_repeated);
             }
             if !is_before_cursor {
-                rows.next_offset = Some(item.offset.get() + 1);
+                rows.next = Some((item.offset.get() + 1, item.id));
             }
         }
         Ok(rows)

@@ -119,5 +119,6 @@ pub(crate) async fn send(sink: &SqlSink, items: Vec<Arc<Item>>) -> Result<(), Se
 
 /// Returns the position that the sink reports.
 pub(crate) async fn position(sink: &SqlSink) -> Option<u64> {
-    sink.resume_at(None).await.unwrap().map(Offset::get)
+    let position = sink.resume_at(None).await.unwrap();
+    position.map(|position| position.next_offset.get())
 }

@@ -358,3 +358,77 @@ async fn a_server_that_is_away_is_not_connected() {
     postgres.launch().await;
     send(&sink, events(0..1)).await.unwrap();
 }
+
+#[tokio::test]
+async fn another_data_folder_is_refused_with_its_first_question_and_with_its_first_batch() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    send(&sink(&postgres.url()), events(0..10)).await.unwrap();
+    let mut options = options(&postgres.url());
+    options.key.folder = "folder-2".to_owned();
+    options.epoch = 9;
+    let restored = SqlSink::new(options);
+    let failure = send(&restored, events(10..20)).await.unwrap_err();
+    assert_eq!(failure.blame(), Blame::Gone);
+    let failure = restored.resume_at(None).await.unwrap_err();
+    assert_eq!(failure.blame(), Blame::Gone);
+    assert!(
+        failure
+            .to_string()
+            .contains("the schema live has events of another data folder up to offset 10"),
+        "{failure}"
+    );
+    assert_eq!(postgres.reader().await.number(COUNT).await, 10);
+}
+
+#[tokio::test]
+async fn a_copied_data_folder_with_the_same_epoch_cannot_write_after_the_other_has() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let (original, copied) = (sink(&postgres.url()), sink(&postgres.url()));
+    send(&original, events(0..10)).await.unwrap();
+    assert_eq!(position(&copied).await, Some(10));
+    send(&original, events(10..15)).await.unwrap();
+    // The copy has other events at the offsets from 10 on. They must not count as repeated.
+    let failure = send(&copied, events(10..20)).await.unwrap_err();
+    assert!(is_endpoint(&failure), "{failure}");
+    assert!(
+        failure.to_string().contains("from offset 10 to 15"),
+        "{failure}"
+    );
+    assert_eq!(postgres.reader().await.number(COUNT).await, 15);
+    // Now the lane compares the last event with its log.
+    let position = copied.resume_at(None).await.unwrap().unwrap();
+    assert_eq!(position.last_event_id, Some(events(14..15)[0].id));
+}
+
+#[tokio::test]
+async fn tables_that_went_back_are_not_continued_with_a_gap() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    send(&sink, events(0..10)).await.unwrap();
+    // As after a failover to a database without the last transactions.
+    let reader = postgres.reader().await;
+    reader
+        .execute(
+            "delete from live.logged_out where easel_offset >= 6; \
+             update live.easel_cursors set next_offset = 6",
+        )
+        .await;
+    let send_failure = send(&sink, events(10..20)).await.unwrap_err();
+    let position_failure = sink.resume_at(None).await.unwrap_err();
+    for failure in [send_failure, position_failure] {
+        assert_eq!(failure.blame(), Blame::Gone);
+        assert!(
+            failure
+                .to_string()
+                .contains("had events up to offset 10, but now only up to 6"),
+            "{failure}"
+        );
+    }
+    assert_eq!(reader.number(COUNT).await, 6);
+}
