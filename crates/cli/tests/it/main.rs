@@ -81,6 +81,8 @@ mod subscriptions;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]
+mod tables_faults;
+#[cfg(test)]
 mod tables_kill;
 #[cfg(test)]
 mod terminal;
