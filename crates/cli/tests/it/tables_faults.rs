@@ -44,9 +44,9 @@ impl Setup {
         send(&caller, 0..10).await;
         caller.settled(NAME).await;
         Some(Self {
-            reader,
             folder,
             postgres,
+            reader,
             running,
             caller,
         })
@@ -146,6 +146,17 @@ async fn tables_refuse_a_log_that_was_restored_from_a_backup() {
     assert_eq!(rows(&setup.reader).await, before);
     // None of the new events counts as delivered. The copy may be older than the last save.
     assert!(caller.balance(NAME).await.delivered <= 10);
+
+    // Another schema takes them, and a replay fills it.
+    let edit = ["subscriptions", "edit", NAME, "--schema", "restored"];
+    running.easel(&edit).stdout();
+    resume(&caller).await;
+    caller.settled(NAME).await;
+    let replay = ["replay", "start", NAME, "--from", "0", "--wait"];
+    running.easel(&replay).stdout();
+    let count = "select count(*) from restored.grade_change";
+    assert_eq!(setup.reader.number(count).await, 60);
+    assert_eq!(rows(&setup.reader).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,13 +27,13 @@ const STOPS: u64 = 4;
 const LIFETIME: Range<u64> = 20..400;
 
 /// The additional time in a step without a cut connection, in milliseconds. Most transactions end in such steps.
-const UNDISTURBED: Range<u64> = 0..1_500;
+const UNDISTURBED: Range<u64> = 0..1_200;
 
 /// The time without PostgreSQL, in milliseconds.
 const OUTAGE: Range<u64> = 0..400;
 
 /// How long the proxy waits for the bytes at which it cuts a connection. A lane on hold does not send them.
-const MAX_WAIT: Duration = Duration::from_millis(700);
+const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// How long a lane is on hold after a cut connection, with some time for the transaction after it.
 const RECOVERY: Duration = Duration::from_millis(6_500);
