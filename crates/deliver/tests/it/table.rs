@@ -140,11 +140,11 @@ impl Sink for Table {
             let count = std::cmp::min(limit, batch.items.len());
             let rows = batch.items[..count].iter().map(|item| item.offset.get());
             content.rows.extend(rows);
-            if let Some(last) = batch.items[..count].last() {
-                if content.position < Some(last.offset.next()) {
-                    content.position = Some(last.offset.next());
-                    content.last_event_id = Some(last.id);
-                }
+            if let Some(last) = batch.items[..count].last()
+                && content.position < Some(last.offset.next())
+            {
+                content.position = Some(last.offset.next());
+                content.last_event_id = Some(last.id);
             }
             content.largest_batch = std::cmp::max(content.largest_batch, batch.items.len());
             batch.items.len() - count
