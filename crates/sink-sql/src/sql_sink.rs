@@ -12,7 +12,9 @@
 //! remembers that row, so a half with the row is rejected at once.
 
 mod batch_rows;
+mod insert;
 mod new_fields;
+mod prepare;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,13 +24,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use easel_log::Offset;
-use easel_sinks::{Batch, Form, Item, Order, Outcome, SendError, Sink, SinkLimits, StoredPosition};
+use easel_sinks::{Batch, Form, Order, Outcome, SendError, Sink, SinkLimits, StoredPosition};
 use futures::TryStreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::actual_schema::ActualSchema;
 use crate::dialect::{PostgresDialect, Relation};
 use crate::metrics::count_mismatches;
 use crate::observed::ObservedFields;
@@ -40,7 +41,7 @@ use crate::sql_column::SqlColumn;
 use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
 use crate::table_layout::EventTables;
-use batch_rows::{BatchRows, RowEncoder, TableRows, unfitting_fields};
+use batch_rows::{BatchRows, unfitting_fields};
 pub use new_fields::PromoteFields;
 use new_fields::new_columns;
 
@@ -91,14 +92,6 @@ pub struct SqlSink {
     /// The columns that this sink has tried to widen or to add, with their tables. It tries each once.
     tried_to_change: std::sync::Mutex<HashSet<(String, String)>>,
     mismatch_count: AtomicU64,
-}
-
-/// The rows of one table that were inserted.
-struct InsertedRows<'b> {
-    /// How many values did not fit into their columns.
-    mismatch_count: u64,
-    /// The table with the fields of events that need the column `extra`, if they were observed.
-    new_fields: Option<(&'b PreparedTable, ObservedFields)>,
 }
 
 impl SqlSink {
@@ -395,67 +388,6 @@ impl SqlSink {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Inserts the new rows of one table.
-    async fn insert_new<'b>(
-        &self,
-        connection: &'b PgConnection,
-        rows: &'b TableRows<'b>,
-    ) -> Result<InsertedRows<'b>, SqlFailure> {
-        let mut encoder =
-            RowEncoder::new(&self.options.tables, &connection.tables, rows, &rows.new);
-        encoder.observes_extra = self.options.promote == PromoteFields::Auto && rows.may_change();
-        let copied = connection
-            .copy_rows(rows.prepared, || encoder.next_chunk())
-            .await;
-        match copied {
-            Ok(_row_count) => Ok(InsertedRows {
-                mismatch_count: encoder.mismatch_count,
-                new_fields: (!encoder.observed.is_empty())
-                    .then_some((rows.prepared, encoder.observed)),
-            }),
-            Err(failure) => Err(self.remember_refused(failure, &rows.new, encoder.unreadable)),
-        }
-    }
-
-    /// Inserts the rows of one table that may exist already. Returns how many values did not fit.
-    async fn insert_repeated(
-        &self,
-        connection: &PgConnection,
-        rows: &TableRows<'_>,
-    ) -> Result<u64, SqlFailure> {
-        let (schema, table) = (&self.options.schema, &rows.prepared.table);
-        let mut encoder = RowEncoder::new(
-            &self.options.tables,
-            &connection.tables,
-            rows,
-            &rows.repeated,
-        );
-        let inserted = connection
-            .insert_missing_rows(schema, table, || encoder.next_chunk())
-            .await;
-        match inserted {
-            Ok(_row_count) => Ok(encoder.mismatch_count),
-            Err(failure) => Err(self.remember_refused(failure, &rows.repeated, encoder.unreadable)),
-        }
-    }
-
-    /// Remembers which row of a COPY the server refuses, if the server says so.
-    fn remember_refused(
-        &self,
-        failure: SqlFailure,
-        items: &[&Item],
-        unreadable: Option<u64>,
-    ) -> SqlFailure {
-        if let SqlFailure::RowRefused { reason, row_number } = &failure {
-            let index = row_number.and_then(|number| number.checked_sub(1));
-            let item = index.and_then(|index| items.get(index));
-            let offset = unreadable.or_else(|| item.map(|item| item.offset.get()));
-            self.refused()
-                .extend(offset.map(|offset| (offset, reason.clone())));
-        }
-        failure
-    }
-
     /// Decides whether a transaction has happened whose commit got no answer. A new connection waits until the
     /// server has ended the transaction, because it locks the cursor.
     async fn look_up_commit(
@@ -480,111 +412,6 @@ impl SqlSink {
         } else {
             Err(failure)
         }
-    }
-
-    /// Makes the tables of a batch ready. A table that exists is not looked at again on the same connection.
-    async fn prepare_tables(
-        &self,
-        connection: &mut PgConnection,
-        batch: &Batch,
-    ) -> Result<(), SqlFailure> {
-        let is_ready = |connection: &PgConnection| {
-            batch.items.iter().all(|item| {
-                connection
-                    .tables
-                    .by_event_type
-                    .contains_key(&item.event_type)
-            })
-        };
-        if is_ready(connection) {
-            return Ok(());
-        }
-        let SqlSinkOptions {
-            schema,
-            tables,
-            views,
-            ..
-        } = &self.options;
-        let before = connection.read_schema(schema).await?;
-        let mut wanted: HashMap<Arc<str>, SqlTable> = HashMap::new();
-        for item in &batch.items {
-            if wanted.contains_key(&item.event_type) {
-                continue;
-            }
-            let mut observed = ObservedFields::default();
-            if !tables.knows(&item.event_type) {
-                let name = tables.name_of_table(&item.event_type);
-                if !before.relations.contains_key(&name) {
-                    let same = batch
-                        .items
-                        .iter()
-                        .filter(|other| other.event_type == item.event_type);
-                    same.for_each(|other| observed.observe(other.form.bytes()));
-                }
-            }
-            let table = tables.table_of(&item.event_type, &observed);
-            wanted.insert(Arc::clone(&item.event_type), table);
-        }
-        let mut distinct: Vec<SqlTable> = wanted.values().cloned().collect();
-        distinct.extend(tables.register());
-        distinct.sort_by(|a, b| a.name.cmp(&b.name));
-        distinct.dedup_by(|a, b| a.name == b.name);
-        let prepared = connection
-            .prepare_schema(schema, &distinct, &self.all_tables, *views)
-            .await?;
-        if prepared.migration_number != connection.migration_number {
-            connection.tables.clear();
-            connection.migration_number = prepared.migration_number;
-        }
-        // An event must have no row without its row in the register, so the register comes first.
-        self.prepare_shared_tables(connection, &prepared.actual)
-            .await?;
-        for (event_type, table) in wanted {
-            let Some(existing) = prepared.actual.relations.get(&table.name) else {
-                return Err(SqlFailure::SchemaChanged);
-            };
-            let adapted = table.adapted(&PostgresDialect, existing);
-            let adapted = adapted.map_err(|reason| SqlFailure::Refused { reason })?;
-            // In the wide layout, all event types share a table.
-            let mut others = connection.tables.by_event_type.values();
-            let shared = others
-                .find(|other| other.table.name == adapted.name)
-                .cloned();
-            let ready = match shared {
-                Some(shared) => shared,
-                None => Arc::new(connection.prepare_table(schema, adapted).await?),
-            };
-            connection.tables.by_event_type.insert(event_type, ready);
-        }
-        Ok(())
-    }
-
-    /// Makes the register and the stream ready, if the layout has them.
-    async fn prepare_shared_tables(
-        &self,
-        connection: &mut PgConnection,
-        actual: &ActualSchema,
-    ) -> Result<(), SqlFailure> {
-        let SqlSinkOptions { schema, tables, .. } = &self.options;
-        let Some(register) = tables.register() else {
-            return Ok(());
-        };
-        if connection.tables.register.is_some() {
-            return Ok(());
-        }
-        let refused = |reason| SqlFailure::Refused { reason };
-        let existing = actual.relations.get(&register.name);
-        let existing = existing.ok_or(SqlFailure::SchemaChanged)?;
-        let register = register.adapted(&PostgresDialect, existing);
-        let register = register.map_err(refused)?;
-        let stream = tables.stream(&PostgresDialect, actual).map_err(refused)?;
-        if let Some(stream) = stream {
-            let stream = connection.prepare_table(schema, stream).await?;
-            connection.tables.stream = Some(stream);
-        }
-        let register = connection.prepare_table(schema, register).await?;
-        connection.tables.register = Some(register);
-        Ok(())
     }
 
     /// The longest time that an attempt may take.
