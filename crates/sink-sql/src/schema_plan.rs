@@ -239,7 +239,11 @@ fn move_metadata_columns(table: &mut SqlTable, existing: &ActualRelation) {
             ColumnSource::Metadata(field) if column.name == *field => Some(field.clone()),
             _ => None,
         })
-        .filter(|field| existing.column(&moved_metadata_name(field)).is_some())
+        .filter(|field| {
+            let moved = moved_metadata_name(field);
+            let is_other = table.columns.iter().any(|column| column.name == moved);
+            !is_other && existing.column(&moved).is_some()
+        })
         .collect();
     for field in moved {
         table.move_metadata_column(&field);

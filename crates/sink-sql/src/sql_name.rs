@@ -41,6 +41,19 @@ const RESERVED: [&str; 4] = [
 /// The table of the wide layout.
 pub(crate) const WIDE_TABLE: &str = "events";
 
+/// The columns that PostgreSQL itself adds to each table. No other column can have one of these names.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// Returns true if no column can have this name, because the database uses it.
+pub(crate) fn is_system_column(name: &str) -> bool {
+    SYSTEM_COLUMNS.contains(&name)
+}
+
+/// Returns true if a database would cut the name.
+pub(crate) const fn is_too_long(name: &str) -> bool {
+    name.len() > MAX_BYTES
+}
+
 /// Returns the name of the table of an event type.
 ///
 /// It is the name of the event type, with `__` for each dot. A name with other characters than `a-z`, `0-9`
@@ -124,7 +137,7 @@ impl ColumnNames {
     /// part of a digest.
     pub(crate) fn add(&mut self, name: &str, suffix: &str) -> String {
         let mut candidate = fitting(name);
-        if !self.0.insert(candidate.clone()) {
+        if is_system_column(name) || !self.0.insert(candidate.clone()) {
             candidate = fitting(&format!("{name}{suffix}"));
             let mut attempt = 0_u32;
             while !self.0.insert(candidate.clone()) {
@@ -202,6 +215,7 @@ mod tests {
         assert_eq!(names.add("user_id", "_meta"), "user_id_meta");
         let third = names.add("user_id", "_meta");
         assert!(third.starts_with("user_id_") && third != "user_id_meta");
+        assert_eq!(names.add("ctid", "_body"), "ctid_body");
         let (first, second) = (names.add(&long, "_meta"), names.add(&long, "_meta"));
         assert_ne!(first, second);
         assert!(first.len() <= MAX_BYTES && second.len() <= MAX_BYTES);

@@ -7,7 +7,7 @@ use crate::observed::ObservedFields;
 use crate::sql_column::{
     ColumnSource, FieldPlace, KnownField, SqlColumn, has_privacy, is_global_id,
 };
-use crate::sql_name::{ColumnNames, REGISTER_TABLE, WIDE_TABLE, table_name};
+use crate::sql_name::{ColumnNames, REGISTER_TABLE, WIDE_TABLE, is_system_column, table_name};
 use crate::sql_type::SqlType;
 use crate::sql_value::FieldShape;
 
@@ -78,7 +78,7 @@ impl SqlTable {
     }
 
     /// Returns the table of an event type that the catalogue does not know, with a column for each field
-    /// that was observed.
+    /// that was observed. A field has no column if the name of its column could be that of another field.
     pub fn of_observed(
         event_type: &str,
         observed: &ObservedFields,
@@ -91,12 +91,17 @@ impl SqlTable {
         let mut draft = Draft::new(event_type, comment);
         draft.add_own_columns();
         draft.names.add(EXTRA_COLUMN, "");
-        draft.reserve(observed.iter().map(|(name, _type)| name));
+        let has_column = |name: &str| !is_ambiguous(name, metadata);
+        let fields: Vec<_> = observed
+            .iter()
+            .filter(|(name, _type)| has_column(name))
+            .collect();
+        draft.reserve(fields.iter().map(|(name, _type)| *name));
         for field in metadata {
             let is_in_body = observed.contains(field.field.name);
             draft.add_metadata(&field.field, is_in_body, excluded);
         }
-        for (name, sql_type) in observed.iter() {
+        for (name, sql_type) in fields {
             draft.add_observed(name, sql_type);
         }
         draft.finish()
@@ -222,8 +227,9 @@ impl SqlTable {
     /// Returns the name of the column of a body field that the catalogue does not know.
     pub(crate) fn column_name_of_field(&self, field: &str) -> String {
         let mut others = self.columns.iter().filter(|column| column.name == field);
-        if others.any(|column| !matches!(&column.source, ColumnSource::Body(name) if name == field))
-        {
+        let is_taken = others
+            .any(|column| !matches!(&column.source, ColumnSource::Body(name) if name == field));
+        if is_taken || is_system_column(field) {
             return format!("{field}{BODY_SUFFIX}");
         }
         field.to_owned()
@@ -248,6 +254,21 @@ impl SqlTable {
 /// Returns the name of the metadata column of a field whose plain name belongs to the body.
 pub(crate) fn moved_metadata_name(name: &str) -> String {
     format!("{name}{META_SUFFIX}")
+}
+
+/// Returns true for a name such as `user_id_meta`: a name that Easel gives to the column of another field.
+fn is_ambiguous(name: &str, metadata: &[MetadataField]) -> bool {
+    let is_taken = |name: &str| {
+        OWN_COLUMNS.contains(&name)
+            || is_system_column(name)
+            || metadata.iter().any(|field| field.field.name == name)
+    };
+    std::iter::successors(without_suffix(name), |name| without_suffix(name)).any(is_taken)
+}
+
+fn without_suffix(name: &str) -> Option<&str> {
+    let mut suffixes = [META_SUFFIX, BODY_SUFFIX, LOCAL_SUFFIX].into_iter();
+    suffixes.find_map(|suffix| name.strip_suffix(suffix))
 }
 
 /// Builds a table.

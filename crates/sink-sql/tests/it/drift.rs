@@ -336,3 +336,55 @@ async fn a_promoted_field_with_the_name_of_a_metadata_field_has_a_column_of_its_
         Some(wanted)
     );
 }
+
+#[tokio::test]
+async fn a_field_with_a_name_that_easel_or_postgresql_uses_stops_nothing_and_is_found_again() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    // A name that could also be the name of another field's column has no column.
+    let body = r#"{"xmin":1,"ctid":2,"user_id_meta":3,"url_meta":4,"event_id":5,"event_id_body":6,"user_id_local":7,"extra":8,"extra_body":9,"user_id":"10"}"#;
+    for offset in 0..2 {
+        // A new connection knows the table only from the database.
+        let sink = sink(&postgres.url());
+        send(&sink, vec![event(offset, "brand_new", body)])
+            .await
+            .unwrap();
+    }
+    let rows = "select string_agg(concat_ws(' ', xmin_body, ctid_body, event_id_body, extra_body, user_id, user_id_meta, extra::text), ', ' \
+         order by easel_offset) from live.brand_new";
+    let row = r#"1 2 5 8 10 70000000000812 {"url_meta": 4, "extra_body": 9, "user_id_meta": 3, "event_id_body": 6, "user_id_local": 7}"#;
+    let reader = postgres.reader().await;
+    assert_eq!(reader.value(rows).await, Some(format!("{row}, {row}")));
+}
+
+#[tokio::test]
+async fn a_field_whose_column_would_be_ambiguous_cannot_be_promoted() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    let long = "x".repeat(64);
+    let body = format!(r#"{{"user_id_meta":1,"url_body":2,"xmin_body":3,"{long}":4,"xmin":5}}"#);
+    send(&sink, vec![event(0, "logged_out", &body)])
+        .await
+        .unwrap();
+    let database = options(&postgres.url()).database;
+    let operator = easel_sink_sql::PgConnection::open(&database).await.unwrap();
+    let table = tables(TableLayout::Typed).table_of("logged_out", &ObservedFields::default());
+    for field in ["user_id_meta", "url_body", "xmin_body", &long] {
+        let refused = operator.promote("live", &table, field).await.unwrap_err();
+        assert!(refused.to_string().contains(field), "{refused}");
+    }
+    let promotion = operator.promote("live", &table, "xmin").await.unwrap();
+    assert_eq!(promotion.column, "xmin_body");
+    send(&sink, vec![event(1, "logged_out", &body)])
+        .await
+        .unwrap();
+    let rows = "select string_agg(concat_ws(' ', user_id, xmin_body, extra::text), ', ') from live.logged_out";
+    let row = format!(
+        r#"70000000000812 5 {{"url_body": 2, "xmin_body": 3, "user_id_meta": 1, "{long}": 4}}"#
+    );
+    let reader = postgres.reader().await;
+    assert_eq!(reader.value(rows).await, Some(format!("{row}, {row}")));
+}
