@@ -86,7 +86,9 @@ impl SqlTable {
         excluded: &[Privacy],
     ) -> Self {
         let comment = format!(
-            "The catalogue does not know the event type {event_type}. The columns are those of the first events."
+            "The catalogue does not know the event type {}. The columns are those of the first events.",
+            // No comment can have this character.
+            event_type.replace('\0', "�")
         );
         let mut draft = Draft::new(event_type, comment);
         draft.add_own_columns();
@@ -245,6 +247,7 @@ impl SqlTable {
                 column.name.clone_from(&moved);
             } else if column.source == local {
                 column.name = format!("{moved}{LOCAL_SUFFIX}");
+                column.comment = local_id_comment(&moved);
                 column.source = ColumnSource::LocalIdOf(moved.clone());
             }
         }
@@ -269,6 +272,10 @@ fn is_ambiguous(name: &str, metadata: &[MetadataField]) -> bool {
 fn without_suffix(name: &str) -> Option<&str> {
     let mut suffixes = [META_SUFFIX, BODY_SUFFIX, LOCAL_SUFFIX].into_iter();
     suffixes.find_map(|suffix| name.strip_suffix(suffix))
+}
+
+fn local_id_comment(column: &str) -> String {
+    format!("The id in {column} without its shard, as in Canvas Data 2.")
 }
 
 /// Builds a table.
@@ -403,7 +410,7 @@ impl Draft {
                 name: local,
                 sql_type: SqlType::BigInt,
                 source: ColumnSource::LocalIdOf(name.to_owned()),
-                comment: format!("The id in {name} without its shard, as in Canvas Data 2."),
+                comment: local_id_comment(name),
                 privacy: field.privacy,
             });
         }

@@ -388,3 +388,22 @@ async fn a_field_whose_column_would_be_ambiguous_cannot_be_promoted() {
     let reader = postgres.reader().await;
     assert_eq!(reader.value(rows).await, Some(format!("{row}, {row}")));
 }
+
+#[tokio::test]
+async fn a_new_connection_changes_nothing_in_the_table_of_an_unknown_event_type() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let reader = postgres.reader().await;
+    let number = "select max(id) from live.easel_migrations";
+    let mut numbers = Vec::new();
+    for connection in 0..3 {
+        let sink = sink(&postgres.url());
+        let types = ["brand_new", r"no\u0000thing"];
+        let events = types.iter().zip(connection * 10..);
+        let events = events.map(|(name, offset)| event(offset, name, r#"{"user_id":"7"}"#));
+        send(&sink, events.collect()).await.unwrap();
+        numbers.push(reader.number(number).await);
+    }
+    assert_eq!(numbers, [numbers[0]; 3]);
+}
