@@ -7,7 +7,9 @@ use crate::observed::ObservedFields;
 use crate::sql_column::{
     ColumnSource, FieldPlace, KnownField, SqlColumn, has_privacy, is_global_id,
 };
-use crate::sql_name::{ColumnNames, REGISTER_TABLE, WIDE_TABLE, is_system_column, table_name};
+use crate::sql_name::{
+    ColumnNames, REGISTER_TABLE, WIDE_TABLE, is_system_column, is_too_long, table_name,
+};
 use crate::sql_type::SqlType;
 use crate::sql_value::FieldShape;
 
@@ -201,10 +203,7 @@ impl SqlTable {
     /// Adds a column that the database has and that the catalogue does not know. It is filled from the body
     /// field with its name.
     pub(crate) fn add_actual_column(&mut self, name: &str, sql_type: SqlType) {
-        let field_name = match name.strip_suffix(BODY_SUFFIX) {
-            Some(plain) if self.column_name_of_field(plain) == name => plain,
-            _ => name,
-        };
+        let field_name = self.field_of_column(name);
         if self
             .body_fields
             .iter()
@@ -224,6 +223,24 @@ impl SqlTable {
             comment: String::new(),
             privacy: Privacy::Nothing,
         });
+    }
+
+    /// Returns the name of the column that a body field has or can get. `None` if the name is too long, or if it
+    /// would be the column of another field: a sink knows the field only from the name of the column.
+    pub(crate) fn column_for_field(&self, field: &str) -> Option<String> {
+        let column = self.column_name_of_field(field);
+        let mut metadata = self.metadata_fields.iter();
+        let is_of_metadata = metadata.any(|known| moved_metadata_name(&known.name) == column);
+        let is_recognized = self.field_of_column(&column) == field && !is_of_metadata;
+        (is_recognized && !is_too_long(&column)).then_some(column)
+    }
+
+    /// Returns the body field of a column that the catalogue does not know.
+    fn field_of_column<'c>(&self, column: &'c str) -> &'c str {
+        match column.strip_suffix(BODY_SUFFIX) {
+            Some(plain) if self.column_name_of_field(plain) == column => plain,
+            _ => column,
+        }
     }
 
     /// Returns the name of the column of a body field that the catalogue does not know.

@@ -2,10 +2,9 @@
 
 use super::connection::PgConnection;
 use super::failure::SqlFailure;
-use crate::actual_schema::{ActualColumn, ActualRelation};
 use crate::dialect::{PostgresDialect, Relation, SqlDialect};
 use crate::schema_plan::SchemaChange;
-use crate::sql_name::{CURSORS_TABLE, is_too_long};
+use crate::sql_name::CURSORS_TABLE;
 use crate::sql_table::{EXTRA_COLUMN, SqlTable};
 use crate::sql_type::SqlType;
 
@@ -52,15 +51,14 @@ impl PgConnection {
                 reason: format!("the table {} has no column {EXTRA_COLUMN}", table.name),
             });
         }
-        let column = &table.column_name_of_field(field);
-        if !is_recognized(table, existing, column, field) {
-            return Err(SqlFailure::Refused {
-                reason: format!(
-                    "the field {field} cannot have a column: the name is too long, or the column of another \
-                     field has it"
-                ),
-            });
-        }
+        let refused = |reason| SqlFailure::Refused { reason };
+        let adapted = table.adapted(&PostgresDialect, existing).map_err(refused)?;
+        let Some(column) = &adapted.column_for_field(field) else {
+            return Err(refused(format!(
+                "the field {field} cannot have a column: the name is too long, or the column of another field \
+                 has it"
+            )));
+        };
         let existing_type = existing.column(column).map(|column| {
             match PostgresDialect.actual_type(&column.type_name) {
                 crate::dialect::ActualType::Same(sql_type) => Ok(sql_type),
@@ -198,27 +196,6 @@ impl PgConnection {
             }
         }
     }
-}
-
-/// Returns true if a sink will fill `column` with the values of `field`. A sink knows only the name of the column.
-fn is_recognized(table: &SqlTable, existing: &ActualRelation, column: &str, field: &str) -> bool {
-    let mut promoted = existing.clone();
-    if promoted.column(column).is_none() {
-        promoted.columns.push(ActualColumn {
-            name: column.to_owned(),
-            type_name: PostgresDialect.type_name(SqlType::Json).into_owned(),
-            is_generated: false,
-            is_numbered: false,
-            is_required: false,
-            comment: None,
-        });
-    }
-    let adapted = table.adapted(&PostgresDialect, &promoted);
-    let is_found = adapted.is_ok_and(|adapted| {
-        let found = adapted.body_column(field);
-        found.is_some_and(|found| found.name == column)
-    });
-    is_found && !is_too_long(column)
 }
 
 /// Returns the condition under which a value of the column `extra` fits into a column, and the value.

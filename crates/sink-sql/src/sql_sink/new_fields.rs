@@ -33,14 +33,14 @@ pub(super) fn new_columns(
     observed
         .iter()
         .filter(|(field, _type)| is_new(field))
+        .filter_map(|(field, sql_type)| Some((field, table.column_for_field(field)?, sql_type)))
         .take(room)
-        .filter(|(field, _type)| should_try(field))
-        .map(|(field, sql_type)| {
+        .filter(|(field, _column, _type)| should_try(field))
+        .map(|(_field, column, sql_type)| {
             let relation = Relation {
                 schema,
                 name: &table.name,
             };
-            let column = table.column_name_of_field(field);
             SchemaChange::promote_observed(&PostgresDialect, relation, &column, sql_type)
         })
         .collect()

@@ -91,3 +91,23 @@ async fn a_table_gets_at_most_500_columns_and_loses_nothing() {
     let first = "select f0_7 from live.grade_change where easel_offset = 0";
     assert_eq!(reader.value(first).await.as_deref(), Some("7"));
 }
+
+#[tokio::test]
+async fn a_new_field_whose_column_would_be_ambiguous_stays_in_extra() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let body = r#"{"ctid":1,"user_id_meta":2,"url_body":3}"#;
+    for offset in 0..2 {
+        let mut options = options(&postgres.url());
+        options.promote = PromoteFields::Auto;
+        let sink = SqlSink::new(options);
+        send(&sink, vec![event(offset, "logged_out", body)])
+            .await
+            .unwrap();
+    }
+    let rows = "select string_agg(concat_ws(' ', user_id, ctid_body, extra::text), ', ') from live.logged_out";
+    let row = r#"70000000000812 1 {"url_body": 3, "user_id_meta": 2}"#;
+    let reader = postgres.reader().await;
+    assert_eq!(reader.value(rows).await, Some(format!("{row}, {row}")));
+}
