@@ -199,6 +199,11 @@ impl Postgres {
         url_through(self.port)
     }
 
+    /// Returns the path of a program of PostgreSQL, such as `psql`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// Returns the port.
     pub const fn port(&self) -> u16 {
         self.port
