@@ -61,6 +61,8 @@ mod pipes;
 #[cfg(test)]
 mod planted_secrets;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod running;
@@ -84,6 +86,7 @@ mod tables;
 mod tables_faults;
 #[cfg(test)]
 mod tables_kill;
+mod tables_compared;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
