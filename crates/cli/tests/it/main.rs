@@ -83,10 +83,11 @@ mod subscriptions;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]
+mod tables_compared;
+#[cfg(test)]
 mod tables_faults;
 #[cfg(test)]
 mod tables_kill;
-mod tables_compared;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
