@@ -16,7 +16,7 @@ mod insert;
 mod new_fields;
 mod prepare;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -41,7 +41,7 @@ use crate::sql_column::SqlColumn;
 use crate::sql_table::SqlTable;
 use crate::sql_type::SqlType;
 use crate::table_layout::EventTables;
-use batch_rows::{BatchRows, unfitting_fields};
+use batch_rows::{BatchRows, decimal_fields};
 pub use new_fields::PromoteFields;
 use new_fields::new_columns;
 
@@ -269,8 +269,8 @@ impl SqlSink {
                 .await?;
             rows.leave_out(&registered);
         }
-        let unfitting = unfitting_fields(&self.options.tables, &rows);
-        if self.widen_observed(connection, &unfitting).await? {
+        let decimals = decimal_fields(&self.options.tables, &rows);
+        if self.widen_observed(connection, &decimals).await? {
             return Err(SqlFailure::SchemaChanged);
         }
         // The server gets the request for a table before it has answered for the table before.
@@ -318,19 +318,19 @@ impl SqlSink {
     async fn widen_observed(
         &self,
         connection: &PgConnection,
-        unfitting: &[(&PreparedTable, ObservedFields)],
+        decimals: &[(&PreparedTable, BTreeSet<String>)],
     ) -> Result<bool, SqlFailure> {
         let mut changes = Vec::new();
-        for (prepared, observed) in unfitting {
+        for (prepared, fields) in decimals {
             let table = &prepared.table;
-            for (field, sql_type) in observed.iter() {
+            for field in fields {
                 let column = table.body_column(field);
                 let is_integer = |column: &&SqlColumn| column.sql_type == SqlType::BigInt;
                 let Some(column) = column.filter(is_integer) else {
                     continue;
                 };
                 let name = (table.name.clone(), column.name.clone());
-                if sql_type == SqlType::Numeric && self.tried_to_change().insert(name) {
+                if self.tried_to_change().insert(name) {
                     changes.push(SchemaChange::widen_observed(
                         &PostgresDialect,
                         Relation {

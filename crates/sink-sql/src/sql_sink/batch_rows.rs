@@ -1,6 +1,6 @@
 //! The rows of a batch, by table.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use easel_sinks::{Batch, Item};
@@ -12,6 +12,7 @@ use crate::json_text::NotJson;
 use crate::observed::ObservedFields;
 use crate::postgres::{PreparedTable, PreparedTables, SqlFailure};
 use crate::sql_row::{EventFacts, SqlRow};
+use crate::sql_type::SqlType;
 use crate::table_layout::EventTables;
 
 /// How many bytes of rows are encoded at a time. The server inserts them while the next are encoded.
@@ -233,16 +234,15 @@ fn refused(error: NotJson) -> SqlFailure {
     }
 }
 
-/// Returns the fields of events of unknown event types with values that do not fit into their columns, for
-/// tables that Easel may change.
-pub(super) fn unfitting_fields<'b>(
+/// Returns the fields of events of unknown event types with decimal numbers, if such an event has values that do not
+/// fit into their columns. Only for tables that Easel may change.
+pub(super) fn decimal_fields<'b>(
     tables: &EventTables,
     rows: &BatchRows<'b>,
-) -> Vec<(&'b PreparedTable, ObservedFields)> {
-    let mut unfitting = Vec::new();
-    let tables_to_change = rows.tables.values().filter(|table| table.may_change());
-    for table in tables_to_change {
-        let mut observed = ObservedFields::default();
+) -> Vec<(&'b PreparedTable, BTreeSet<String>)> {
+    let mut found = Vec::new();
+    for table in rows.tables.values().filter(|table| table.may_change()) {
+        let mut fields = BTreeSet::new();
         let unknown = table
             .new
             .iter()
@@ -250,12 +250,18 @@ pub(super) fn unfitting_fields<'b>(
         for item in unknown {
             let row = row(tables, table.prepared, item);
             if row.is_ok_and(|row| row.mismatch_count > 0) {
+                // One event at a time: a field can be a number in one event, and a text in another.
+                let mut observed = ObservedFields::default();
                 observed.observe(item.form.bytes());
+                let decimals = observed
+                    .iter()
+                    .filter(|(_, sql_type)| *sql_type == SqlType::Numeric);
+                fields.extend(decimals.map(|(field, _)| field.to_owned()));
             }
         }
-        if !observed.is_empty() {
-            unfitting.push((table.prepared, observed));
+        if !fields.is_empty() {
+            found.push((table.prepared, fields));
         }
     }
-    unfitting
+    found
 }

@@ -407,3 +407,24 @@ async fn a_new_connection_changes_nothing_in_the_table_of_an_unknown_event_type(
     }
     assert_eq!(numbers, [numbers[0]; 3]);
 }
+
+#[tokio::test]
+async fn a_decimal_number_widens_its_column_also_beside_texts() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    let sink = sink(&postgres.url());
+    send(&sink, vec![event(0, "brand_new", r#"{"size":1}"#)])
+        .await
+        .unwrap();
+    let items = vec![
+        event(1, "brand_new", r#"{"size":"large"}"#),
+        event(2, "brand_new", r#"{"size":1E+400}"#),
+    ];
+    send(&sink, items).await.unwrap();
+    let reader = postgres.reader().await;
+    let sizes = "select string_agg(coalesce(size, -1)::text, ' ' order by easel_offset) from live.brand_new where easel_offset < 2";
+    assert_eq!(reader.value(sizes).await.as_deref(), Some("1 -1"));
+    let large = "select size = 1e400 and extra is null from live.brand_new where easel_offset = 2";
+    assert_eq!(reader.value(large).await.as_deref(), Some("true"));
+}
