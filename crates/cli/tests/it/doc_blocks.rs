@@ -3,15 +3,17 @@
 //! Every block with the language `sh` is run by bash, in the order of its page, in a new folder for
 //! each page. A server runs on the folder `easel-data` in this folder. In the blocks, the address
 //! `127.0.0.1:4567` is replaced by the address of the server, and `127.0.0.1:8080` by the address of a
-//! receiver that answers 204.
+//! receiver that answers 204. `docs/tables.md` also gets a PostgreSQL server, whose address replaces
+//! `127.0.0.1:5432`.
 //! A comment `<!-- not run: reason -->` before a block excludes it.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use easel_testkit::Receiver;
+use easel_testkit::{Postgres, Receiver};
 use hyper::StatusCode;
 use tempfile::tempdir;
 
@@ -24,6 +26,12 @@ const SETTINGS: &str = "
 access_key_id = \"CANVAS\"
 secret_access_key = \"the secret of the pair\"
 ";
+
+/// The page whose commands need a database.
+const TABLES_PAGE: &str = "docs/tables.md";
+
+/// The database that this page creates.
+const DATABASE_URL: &str = "postgresql://easel_writer:choose-a-password@127.0.0.1:5432/warehouse";
 
 /// A block that is run.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,8 +97,16 @@ async fn run(page: &str) {
     let text = fs::read_to_string(root().join(page)).unwrap();
     let blocks = blocks(&text);
     assert!(!blocks.is_empty(), "{page} has no block to run");
+    let postgres = match page {
+        TABLES_PAGE => match Postgres::start().await {
+            None => return,
+            started => started,
+        },
+        _other => None,
+    };
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("easel.toml"), SETTINGS).unwrap();
+    symlink(root().join("examples"), folder.path().join("examples")).unwrap();
     let running = Running::start(&folder.path().join("easel-data"));
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::NO_CONTENT);
@@ -104,18 +120,23 @@ async fn run(page: &str) {
             .chain(std::env::split_paths(&system)),
     );
     let path = path.unwrap();
+    let port = postgres.as_ref().map_or(5432, Postgres::port).to_string();
+    let local = |text: &str| {
+        text.replace("127.0.0.1:4567", &server_address)
+            .replace("127.0.0.1:8080", &receiver_address)
+            .replace("127.0.0.1:5432", &format!("127.0.0.1:{port}"))
+    };
     for block in blocks {
-        let code = block
-            .code
-            .replace("127.0.0.1:4567", &server_address)
-            .replace("127.0.0.1:8080", &receiver_address);
         let mut bash = Command::new("bash");
-        bash.args(["-eu", "-o", "pipefail", "-c", &code])
+        bash.args(["-eu", "-o", "pipefail", "-c", &local(block.code)])
             .current_dir(folder.path())
             .env_clear()
             .env("PATH", &path)
             .env("HOME", folder.path())
             .env("TOKEN", running.local().token.as_ref().unwrap().expose());
+        // Without an address, `psql` connects as the administrator.
+        bash.envs([("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "easel")])
+            .env("DATABASE_URL", local(DATABASE_URL));
         let output = tokio::task::spawn_blocking(move || bash.output().unwrap());
         let ran = Ran::new(&output.await.unwrap());
         assert_eq!(ran.code, Some(0), "{page}:{}: {ran}", block.line);
@@ -149,6 +170,7 @@ run! {
     self_hosted_canvas: "docs/self-hosted-canvas.md",
     sending_events: "docs/sending-events.md",
     subscriptions: "docs/subscriptions.md",
+    tables: "docs/tables.md",
     verifying: "docs/verifying.md",
 }
 
