@@ -135,8 +135,12 @@ async fn run(page: &str) {
             .env("HOME", folder.path())
             .env("TOKEN", running.local().token.as_ref().unwrap().expose());
         // Without an address, `psql` connects as the administrator.
-        bash.envs([("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "easel")])
-            .env("DATABASE_URL", local(DATABASE_URL));
+        bash.envs([
+            ("PGHOST", "127.0.0.1"),
+            ("PGPORT", &port),
+            ("PGUSER", "easel"),
+        ])
+        .env("DATABASE_URL", local(DATABASE_URL));
         let output = tokio::task::spawn_blocking(move || bash.output().unwrap());
         let ran = Ran::new(&output.await.unwrap());
         assert_eq!(ran.code, Some(0), "{page}:{}: {ran}", block.line);
