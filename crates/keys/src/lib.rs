@@ -13,7 +13,7 @@
 //! assert_eq!(secret.expose(), "hunter2");
 //!
 //! let url = SecretUrl::new("https://ida:hunter2@a.example/hook?key=1");
-//! assert_eq!(url.without_secrets(), "https://a.example/hook?…");
+//! assert_eq!(url.without_secrets(), "https://…@a.example/hook?…");
 //! assert!(!format!("{url:?}").contains("hunter2"));
 //! ```
 
