@@ -29,7 +29,7 @@ export async function slower(name: string): Promise<string> {
     body: { webhook: { timeout: "30s" } },
   });
   if (error !== undefined) throw refused(error);
-  return data.webhook.url;
+  return data.webhook?.url ?? data.sql?.url ?? "";
 }
 
 export async function* events(from: string): AsyncGenerator<components["schemas"]["Event"]> {
