@@ -58,7 +58,10 @@ impl ManageTables for TableManager {
     async fn status(&self, subscription: &Subscription) -> Result<TablesReport, TablesFault> {
         let admin = self.admin(subscription)?;
         let key = self.tables.key(subscription.lane_id());
-        let status = admin.status(&key).await.map_err(fault)?;
+        let status = admin
+            .status(&key)
+            .await
+            .map_err(|failure| fault(&failure))?;
         Ok(TablesReport {
             next_offset: status.next_offset.map(Offset::new),
             tables: status.tables.into_iter().map(report).collect(),
@@ -67,12 +70,20 @@ impl ManageTables for TableManager {
     }
 
     async fn plan(&self, subscription: &Subscription) -> Result<Vec<TableChange>, TablesFault> {
-        let plan = self.admin(subscription)?.plan().await.map_err(fault)?;
+        let plan = self
+            .admin(subscription)?
+            .plan()
+            .await
+            .map_err(|failure| fault(&failure))?;
         Ok(plan.changes.into_iter().map(planned).collect())
     }
 
     async fn apply(&self, subscription: &Subscription) -> Result<Vec<TableChange>, TablesFault> {
-        let changes = self.admin(subscription)?.apply().await.map_err(fault)?;
+        let changes = self
+            .admin(subscription)?
+            .apply()
+            .await
+            .map_err(|failure| fault(&failure))?;
         Ok(changes.into_iter().map(planned).collect())
     }
 
@@ -83,7 +94,10 @@ impl ManageTables for TableManager {
         field: &str,
     ) -> Result<PromotedField, TablesFault> {
         let admin = self.admin(subscription)?;
-        let promoted = admin.promote(event_type, field).await.map_err(fault)?;
+        let promoted = admin
+            .promote(event_type, field)
+            .await
+            .map_err(|failure| fault(&failure))?;
         Ok(PromotedField {
             column: promoted.column,
             sql_type: PostgresDialect.type_name(promoted.sql_type).into_owned(),
@@ -114,7 +128,7 @@ impl ManageTables for TableManager {
             log: Arc::clone(&self.log),
             form_maker: self.form_maker.clone(),
         };
-        let range = rebuild.range().await.map_err(fault)?;
+        let range = rebuild.range().await.map_err(|failure| fault(&failure))?;
         let first = RebuildReport {
             from: range.start,
             to: range.end,
@@ -171,13 +185,12 @@ fn sql_of(subscription: &Subscription) -> Result<&SqlSpec, TablesFault> {
     subscription.spec.sink.sql().ok_or_else(no_tables)
 }
 
-fn fault(failure: SqlFailure) -> TablesFault {
+fn fault(failure: &SqlFailure) -> TablesFault {
     let reason = failure.to_string();
     match failure {
-        SqlFailure::Refused { reason } => TablesFault::Refused(reason),
-        SqlFailure::Superseded { .. } | SqlFailure::RowRefused { .. } => {
-            TablesFault::Refused(reason)
-        }
+        SqlFailure::Refused { .. }
+        | SqlFailure::Superseded { .. }
+        | SqlFailure::RowRefused { .. } => TablesFault::Refused(reason),
         SqlFailure::Unconnected { .. }
         | SqlFailure::Guarded { .. }
         | SqlFailure::Lost { .. }

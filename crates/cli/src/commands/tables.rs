@@ -144,7 +144,11 @@ impl TablesArgs {
         match self.command {
             TablesCommand::Status => {
                 let answer = client.get(&path).await?;
-                show(&answer, global, |tables: TablesJson| tables.print())
+                let rebuild = client.get(&format!("{path}/rebuild")).await.ok();
+                show(&answer, global, |tables: TablesJson| {
+                    let rebuild = rebuild.map(|answer| client::read(&answer)).transpose()?;
+                    tables.print(rebuild)
+                })
             }
             TablesCommand::Plan => {
                 let answer = client.get(&format!("{path}/plan")).await?;
@@ -271,16 +275,18 @@ fn show<T: serde::de::DeserializeOwned>(
 }
 
 impl TablesJson {
-    fn print(self) -> Result<(), Failure> {
+    fn print(self, rebuild: Option<RebuildJson>) -> Result<(), Failure> {
         let position = match self.next_offset {
             Some(next) => format!("next offset {next}; the log ends at {}", self.head),
             None => "nothing written yet".to_owned(),
         };
-        output::fields(&[
+        let mut fields = vec![
             ("schema", self.schema),
             ("layout", self.layout),
             ("position", position),
-        ])?;
+        ];
+        fields.extend(rebuild.map(|rebuild| ("rebuild", rebuild.state_in_words())));
+        output::fields(&fields)?;
         if !self.tables.is_empty() {
             output::line("")?;
             let rows: Vec<_> = self.tables.into_iter().map(TableJson::row).collect();
@@ -355,6 +361,17 @@ impl PromotionJson {
 }
 
 impl RebuildJson {
+    fn state_in_words(self) -> String {
+        match self.reason {
+            Some(reason) => format!("failed to {}", output::printable(&reason)),
+            None if self.state == "running" => {
+                let (done, total) = (self.position - self.from, self.to - self.from);
+                format!("running, {} of {} events", number(done), number(total))
+            }
+            None => self.state,
+        }
+    }
+
     fn print(self, name: &str) {
         match (self.replayed_count, self.copied_count, self.old_schema) {
             (Some(replayed), Some(copied), Some(old)) => {
