@@ -442,7 +442,18 @@ impl Sink for SqlSink {
         self.host.as_deref()
     }
 
-    async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<StoredPosition>, SendError> {
+    /// The note is the position after the batch. A database that was restored from a backup has an older one.
+    fn note_after(&self, _batch: &Batch) -> Option<Bytes> {
+        let known = *self.known();
+        known.map(|next_offset| Bytes::copy_from_slice(&next_offset.to_be_bytes()))
+    }
+
+    async fn resume_at(&self, note: Option<&Bytes>) -> Result<Option<StoredPosition>, SendError> {
+        let noted = note.and_then(|note| Some(u64::from_be_bytes(note.as_ref().try_into().ok()?)));
+        {
+            let mut known = self.known();
+            *known = std::cmp::max(*known, noted);
+        }
         let cursor = timeout(self.attempt_timeout(), self.cursor()).await;
         let cursor = cursor.unwrap_or(Err(SqlFailure::TimedOut))?;
         if let Some(cursor) = cursor {

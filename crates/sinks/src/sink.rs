@@ -43,6 +43,16 @@ pub trait Sink: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns a note about a batch that was accepted. The journal that counts the events as delivered has the
+    /// note, and the lane passes the latest note to [`resume_at`](Self::resume_at) after a restart. A sink has
+    /// notes before batches or after batches, not both.
+    ///
+    /// The lane forgets the note if the subscription gets another destination, and if an operator resumes the
+    /// subscription after `resume_at` answered [`SendError::Gone`].
+    fn note_after(&self, _batch: &Batch) -> Option<Bytes> {
+        None
+    }
+
     /// Returns the position that the destination stores; `None` if it stores none.
     ///
     /// A lane calls this at its start, and after a failure before it sends again. Events before the

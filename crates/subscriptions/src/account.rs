@@ -397,6 +397,11 @@ impl Account {
         self.note = Some(note);
     }
 
+    /// Forgets the state that the sink needs after a crash. The next journal has none.
+    pub fn clear_note(&mut self) {
+        self.note = None;
+    }
+
     /// Returns the number of delivered events that no saved journal contains. A crash now would repeat
     /// their deliveries.
     pub fn unsaved_delivered_count(&self) -> u64 {

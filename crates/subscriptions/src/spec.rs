@@ -109,6 +109,19 @@ impl SinkSpec {
         }
     }
 
+    /// Returns true if both write to the same place. Other secrets are the same place. A webhook stores no
+    /// position, so all webhooks count as the same place.
+    pub(crate) fn has_same_destination(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Webhook(_), Self::Webhook(_)) => true,
+            (Self::Sql(sql), Self::Sql(other)) => {
+                sql.url.without_secrets() == other.url.without_secrets()
+                    && sql.schema == other.schema
+            }
+            (Self::Webhook(_), Self::Sql(_)) | (Self::Sql(_), Self::Webhook(_)) => false,
+        }
+    }
+
     /// Returns the place of the URL in the JSON of the spec.
     pub const fn url_path(&self) -> &'static str {
         match self {

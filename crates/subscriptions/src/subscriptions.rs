@@ -492,11 +492,16 @@ impl Subscriptions {
             Arc::new(changed)
         };
         let changed = change(current);
+        let forgets_note = forgets_note(current, &changed);
         self.modify(|by_name| {
             if let Some(lane_set) = by_name.get_mut(&current.spec.name) {
                 lane_set.live = Arc::clone(&changed);
                 for replay in lane_set.replays.values_mut() {
                     *replay = change(replay);
+                }
+                if forgets_note {
+                    let lanes = lane_set.replays.values().chain([&lane_set.live]);
+                    lanes.for_each(|lane| lane.shared.account().clear_note());
                 }
             }
         });
@@ -532,6 +537,14 @@ impl Subscriptions {
         self.change_number.send_modify(|number| *number += 1);
         result
     }
+}
+
+/// Returns true if the notes of a sink are no longer true: events go to another destination, or an operator has
+/// accepted the reason for which the sink stopped.
+fn forgets_note(before: &Subscription, after: &Subscription) -> bool {
+    let was_stopped = matches!(before.state, State::Paused { reason: Some(_) });
+    was_stopped && after.state == State::Active
+        || !before.spec.sink.has_same_destination(&after.spec.sink)
 }
 
 /// Returns the state of the address guard after a change to `spec`. If the URL changes, the guard applies.

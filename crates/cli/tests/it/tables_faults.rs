@@ -380,3 +380,74 @@ async fn reload(postgres: &Postgres, setting: &str, value: &str) {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_was_restored_while_easel_was_stopped_is_noticed() {
+    let Some(setup) = Setup::start().await else {
+        return;
+    };
+    let Setup {
+        folder,
+        reader,
+        running,
+        caller,
+        postgres: _postgres,
+    } = setup;
+    // The first events are in a backup of the database, and the others are not.
+    reader
+        .execute("create table public.saved_rows as select * from live.grade_change")
+        .await;
+    reader
+        .execute("create table public.saved_cursors as select * from live.easel_cursors")
+        .await;
+    send(&caller, 10..30).await;
+    caller.settled(NAME).await;
+    running.terminate();
+    assert!(running.ended().0.success());
+    reader
+        .execute("delete from live.grade_change where easel_offset not in (select easel_offset from public.saved_rows)")
+        .await;
+    reader
+        .execute("delete from live.easel_cursors; insert into live.easel_cursors select * from public.saved_cursors")
+        .await;
+
+    let data = folder.path().join("data");
+    let running = start(&data);
+    let caller = Caller::new(&running);
+    let lost = ["had events up to offset 30", "but now only up to 10"];
+    assert_paused(&caller, &lost).await;
+    // A restart changes nothing.
+    running.kill();
+    let running = start(&data);
+    let caller = Caller::new(&running);
+    assert_paused(&caller, &lost).await;
+    assert_eq!(reader.number(COUNT).await, 10);
+
+    // The operator accepts the loss, and fills in the rows.
+    resume(&caller).await;
+    let replay = ["replay", "start", NAME, "--from", "0", "--wait"];
+    running.easel(&replay).stdout();
+    send(&caller, 30..40).await;
+    let balance = caller.settled(NAME).await;
+    assert_eq!((balance.delivered, balance.dead), (40, 0));
+    assert_eq!(reader.number(COUNT).await, 40);
+
+    // A lost schema is noticed too. Another schema is not a loss.
+    running.terminate();
+    assert!(running.ended().0.success());
+    reader.execute("drop schema live cascade").await;
+    let running = start(&data);
+    let caller = Caller::new(&running);
+    assert_paused(
+        &caller,
+        &["had events up to offset 40", "but now only up to 0"],
+    )
+    .await;
+    let edit = ["subscriptions", "edit", NAME, "--schema", "other"];
+    running.easel(&edit).stdout();
+    resume(&caller).await;
+    send(&caller, 40..50).await;
+    caller.settled(NAME).await;
+    let other = "select count(*) from other.grade_change";
+    assert_eq!(reader.number(other).await, 10);
+}

@@ -62,6 +62,15 @@ impl Lane {
         };
         self.log_attempt(ended, failure);
         let verdict = self.judge(failure, outcome, batch.items.len());
+        if failure.is_none()
+            && let Some(note) = self.sink.note_after(batch)
+        {
+            let mut account = self.subscription.shared.account();
+            // A newer version of the subscription may have another destination.
+            if !self.subscription.is_retired() {
+                account.set_note(note);
+            }
+        }
         let key_at = |index: usize| keys.get(index).copied().flatten();
         let batch_offset = batch.offsets().next().unwrap_or_default();
         let (mut delivered_count, mut to_resend, mut ended_keys) = (0, Vec::new(), Vec::new());

@@ -1,5 +1,7 @@
 //! Creating, changing, saving and restoring subscriptions.
 
+mod notes;
+
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
