@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use easel_caliper::TranslatorError;
 use easel_catalog::MaskNameError;
 use easel_keys::{MasterKeyError, Secret};
-use easel_sinks::ClientError;
+use easel_sinks::{ClientError, text_with_causes};
 use easel_subscriptions::Name;
 use easel_triggers::TriggersError;
 use thiserror::Error;
@@ -146,7 +146,7 @@ pub enum ConfigError {
         error: TranslatorError,
     },
     /// The client of webhooks cannot be created.
-    #[error("failed to {}", chain(.0))]
+    #[error("failed to {}", text_with_causes(.0))]
     Webhooks(ClientError),
 }
 
@@ -186,15 +186,4 @@ pub fn check_token(token: &Secret<String>) -> Result<(), &'static str> {
 
 fn prefix(place: Option<&FilePlace>) -> String {
     place.map(|place| format!("{place}: ")).unwrap_or_default()
-}
-
-/// Formats an error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

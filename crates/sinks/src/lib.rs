@@ -22,6 +22,7 @@
 
 mod answer;
 mod batch;
+mod error_text;
 mod guard;
 mod jwt_cell;
 mod outcome;
@@ -31,6 +32,7 @@ mod webhook;
 
 pub use answer::EndpointAnswer;
 pub use batch::{Batch, Form, Item};
+pub use error_text::text_with_causes;
 pub use guard::{
     AddressError, AddressKind, CheckedAddress, Embedding, Guard, GuardMode, Refused, RefusedReason,
     Resolve, SystemResolver,

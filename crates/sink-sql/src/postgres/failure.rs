@@ -3,9 +3,7 @@
 //! The texts have the server's words and the SQLSTATE. They never have the detail or the context of an
 //! error, because those can contain values of events.
 
-use std::error::Error as _;
-
-use easel_sinks::{AddressError, SendError};
+use easel_sinks::{AddressError, SendError, text_with_causes};
 use thiserror::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -70,7 +68,7 @@ impl SqlFailure {
         match error.as_db_error() {
             Some(db_error) => Self::from_db_error(db_error),
             None => Self::Unconnected {
-                reason: with_causes(error),
+                reason: text_with_causes(error),
             },
         }
     }
@@ -129,7 +127,7 @@ impl From<tokio_postgres::Error> for SqlFailure {
         match error.as_db_error() {
             Some(db_error) => Self::from_db_error(db_error),
             None => Self::Lost {
-                reason: with_causes(&error),
+                reason: text_with_causes(&error),
             },
         }
     }
@@ -186,14 +184,4 @@ fn row_number(error: &DbError) -> Option<usize> {
     let (_table, rest) = error.where_()?.split_once(", line ")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
-}
-
-fn with_causes(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -34,6 +34,7 @@ use super::connector::GuardedConnector;
 use super::proxy::ProxyError;
 use super::read_counts::{CountingConnector, ReadCounts};
 use crate::SendError;
+use crate::error_text::text_with_causes;
 use crate::guard::{CheckedAddress, Guard, Refused, Resolve, SystemResolver};
 
 /// Returns the current time, which every request contains.
@@ -268,7 +269,7 @@ fn send_error(error: &hyper_util::client::legacy::Error) -> SendError {
         let reason = refused.to_string();
         return SendError::NotSent { reason };
     }
-    let reason = chain(error);
+    let reason = text_with_causes(error);
     if error.is_connect() {
         SendError::Unconnected { reason }
     } else {
@@ -311,16 +312,4 @@ fn add_ca_file(path: &Path, roots: &mut RootCertStore) -> Result<(), Box<dyn Err
         added.map_err(|_malformed| format!("certificate {number} is invalid"))?;
     }
     Ok(())
-}
-
-/// Formats an error and its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason.push_str(": ");
-        reason.push_str(&error.to_string());
-        cause = error.source();
-    }
-    reason
 }
