@@ -113,6 +113,7 @@ pub use operator_event::{FoundDrift, OperatorEvent, TellOperator, is_operator_ev
 pub use order_key::{KeyField, KeyFieldError, OrderKey};
 pub use page::Page;
 pub use place::Place;
+pub use raw_text::decode_text;
 pub use reach::{Reach, ReachError};
 pub use split::{split_array, split_lines};
 pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};

@@ -35,6 +35,18 @@ impl<'a> RawText<'a> {
     }
 }
 
+/// Returns the text of a JSON string, whose bytes between the quotes are `raw`. `None` if it has an unpaired
+/// surrogate. The grammar of the string must have been validated.
+pub fn decode_text(raw: &[u8]) -> Option<Cow<'_, str>> {
+    let has_escapes = raw.contains(&b'\\');
+    let text = RawText {
+        at: 0,
+        raw,
+        has_escapes,
+    };
+    text.decode()
+}
+
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut unescaped = Vec::with_capacity(raw.len());
     let mut rest = raw;

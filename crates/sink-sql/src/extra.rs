@@ -17,8 +17,9 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use easel_catalog::decode_text;
 
-use crate::json_text::{Member, Members, decode, is_storable_json, push_json_string};
+use crate::json_text::{Member, Members, is_storable_json, push_json_string};
 
 /// The names of the members that are not fields of the body.
 const METADATA: &str = "_metadata";
@@ -71,7 +72,7 @@ impl EventPart {
 impl Extra {
     /// Adds a member that has no column.
     pub(crate) fn add_unknown(&mut self, part: EventPart, member: Member<'_>) {
-        let Some(key) = decode(member.raw_key).filter(|key| !key.contains('\0')) else {
+        let Some(key) = decode_text(member.raw_key).filter(|key| !key.contains('\0')) else {
             self.add_odd(part, member);
             return;
         };
@@ -176,7 +177,8 @@ fn looks_encoded(json: &[u8]) -> bool {
     let Ok(mut members) = Members::new(json) else {
         return false;
     };
-    let is_base64 = |member: Member<'_>| decode(member.raw_key).is_some_and(|key| key == "base64");
+    let is_base64 =
+        |member: Member<'_>| decode_text(member.raw_key).is_some_and(|key| key == "base64");
     let first = members.next().and_then(Result::ok);
     first.is_some_and(is_base64) && members.next().is_none()
 }

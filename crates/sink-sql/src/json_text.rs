@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use easel_catalog::decode_text;
 use thiserror::Error;
 
 /// The nesting that a JSON column accepts. Deeper values are stored as text.
@@ -165,60 +166,11 @@ fn value_end(input: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Returns the text of a JSON string between its quotes. `None` if it has an unpaired surrogate.
-pub(crate) fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
-    if memchr::memchr(b'\\', raw).is_none() {
-        return str::from_utf8(raw).ok().map(Cow::Borrowed);
-    }
-    let mut text = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (before, escape) = rest.split_at_checked(at)?;
-        text.extend_from_slice(before);
-        rest = match escape {
-            [_, b'u', after @ ..] => {
-                let (first, after) = code_unit(after)?;
-                let (code, after) = match (first, after) {
-                    (0xd800..=0xdbff, [b'\\', b'u', after @ ..]) => {
-                        let (second, after) = code_unit(after)?;
-                        let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-                        (0x1_0000 + ((first - 0xd800) << 10) + low, after)
-                    }
-                    _ => (first, after),
-                };
-                let character = char::from_u32(code)?;
-                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                after
-            }
-            [_, escaped, after @ ..] => {
-                text.push(match escaped {
-                    b'b' => 0x08,
-                    b'f' => 0x0c,
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    other => *other,
-                });
-                after
-            }
-            _ => return None,
-        };
-    }
-    text.extend_from_slice(rest);
-    String::from_utf8(text).ok().map(Cow::Owned)
-}
-
-fn code_unit(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (digits, rest) = text.split_at_checked(4)?;
-    let digits = str::from_utf8(digits).ok()?;
-    Some((u32::from_str_radix(digits, 16).ok()?, rest))
-}
-
 /// Returns the text of a JSON string with its quotes, if a text column can hold the text. `None` for other
 /// values, for a text with `\u0000`, and for a text with an unpaired surrogate.
 pub(crate) fn storable_text(json: &[u8]) -> Option<Cow<'_, str>> {
     let raw = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    decode(raw).filter(|text| !text.contains('\0'))
+    decode_text(raw).filter(|text| !text.contains('\0'))
 }
 
 /// Returns true if a JSON column stores `json` without loss: no text has `\u0000` or an unpaired surrogate,
@@ -247,7 +199,7 @@ fn is_storable_object(json: &[u8], max_depth: usize) -> bool {
         let Ok(member) = member else {
             return false;
         };
-        let key = decode(member.raw_key).filter(|key| !key.contains('\0'));
+        let key = decode_text(member.raw_key).filter(|key| !key.contains('\0'));
         if !key.is_some_and(|key| keys.insert(key)) || !is_storable_within(member.value, max_depth)
         {
             return false;
@@ -328,25 +280,6 @@ mod tests {
             let is_invalid =
                 members.map_or(true, |mut members| members.any(|member| member.is_err()));
             assert!(is_invalid, "{json}");
-        }
-    }
-
-    #[test]
-    fn strings_are_decoded_unless_a_surrogate_is_unpaired() {
-        let decoded = |raw: &str| decode(raw.as_bytes()).map(Cow::into_owned);
-        assert_eq!(
-            decoded(r"a\n\u00e9\ud83d\ude00\/").as_deref(),
-            Some("a\né😀/")
-        );
-        for raw in [
-            r"\ud800",
-            r"\ud800x",
-            r"\ud800\n",
-            r"\ud800\u0041",
-            r"\udc00",
-            r"\u12",
-        ] {
-            assert_eq!(decoded(raw), None, "{raw}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! The fields of events whose event type the catalogue does not know.
 
-use easel_catalog::parse_timestamp;
+use easel_catalog::{decode_text, parse_timestamp};
 
 use crate::decimal::Decimal;
-use crate::json_text::{Members, decode, storable_text};
+use crate::json_text::{Members, storable_text};
 use crate::sql_type::SqlType;
 use crate::sql_value::is_id_name;
 
@@ -32,7 +32,7 @@ impl ObservedFields {
                 && let Ok(members) = Members::new(part.value)
             {
                 for member in members.map_while(Result::ok) {
-                    if let Some(name) = decode(member.raw_key) {
+                    if let Some(name) = decode_text(member.raw_key) {
                         self.add(&name, member.value);
                     }
                 }

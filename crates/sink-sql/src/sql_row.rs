@@ -9,13 +9,14 @@ mod object;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use easel_catalog::decode_text;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::conventions::Conventions;
 use crate::extra::{EventPart, Extra};
-use crate::json_text::{Member, Members, NotJson, decode, is_storable_json, storable_text};
+use crate::json_text::{Member, Members, NotJson, is_storable_json, storable_text};
 use crate::ledbelly_value::{cut_to, fit_leniently};
 use crate::sql_column::{ColumnSource, FieldPlace, KnownField};
 use crate::sql_table::SqlTable;
@@ -188,7 +189,7 @@ impl<'a> Filling<'_, 'a, '_> {
         part == EventPart::Body
             && self.table.conventions == Conventions::LedbellyStream
             && !excluded.is_empty()
-            && decode(member.raw_key).is_some_and(|key| excluded.contains(&*key))
+            && decode_text(member.raw_key).is_some_and(|key| excluded.contains(&*key))
     }
 
     fn add_whole_body(
@@ -369,7 +370,7 @@ fn without(body: &[u8], excluded: &HashSet<&str>) -> Result<Vec<u8>, NotJson> {
     let mut json = vec![b'{'];
     for member in Members::new(body)? {
         let member = member?;
-        if decode(member.raw_key).is_some_and(|key| excluded.contains(&*key)) {
+        if decode_text(member.raw_key).is_some_and(|key| excluded.contains(&*key)) {
             continue;
         }
         if json.len() > 1 {
@@ -389,7 +390,7 @@ fn find<'t>(
     likely: usize,
 ) -> Option<(usize, &'t KnownField)> {
     if memchr::memchr(b'\\', raw_key).is_some() {
-        let key = decode(raw_key)?;
+        let key = decode_text(raw_key)?;
         let mut fields = fields.iter().enumerate();
         return fields.find(|(_index, field)| field.name == key);
     }

@@ -1,8 +1,10 @@
 //! An object of the body whose fields have columns of their own, in the layout `ledbelly`.
 
+use easel_catalog::decode_text;
+
 use super::Filling;
 use crate::extra::EventPart;
-use crate::json_text::{Member, Members, NotJson, decode};
+use crate::json_text::{Member, Members, NotJson};
 use crate::ledbelly_table::name_of_path;
 use crate::sql_column::FieldPlace;
 use crate::sql_value::Fit;
@@ -30,7 +32,7 @@ impl<'a> Filling<'_, 'a, '_> {
         if member.value == b"null" {
             return Ok(());
         }
-        let key = decode(member.raw_key)
+        let key = decode_text(member.raw_key)
             .filter(|_key| part == EventPart::Body && member.value.first() == Some(&b'{'));
         let Some(key) = key else {
             self.extra.add_unknown(part, member);
@@ -60,7 +62,7 @@ impl<'a> Filling<'_, 'a, '_> {
         for member in Members::new(object)? {
             let member = member?;
             is_empty = false;
-            let Some(key) = decode(member.raw_key) else {
+            let Some(key) = decode_text(member.raw_key) else {
                 fields.has_unknown = true;
                 continue;
             };
