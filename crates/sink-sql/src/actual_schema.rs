@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 /// The tables and views of a schema. It is empty if the schema does not exist.
 #[derive(Clone, Debug, Default)]
 pub struct ActualSchema {
+    /// True if the schema exists.
+    pub exists: bool,
     /// The tables and views, by name.
     pub relations: BTreeMap<String, ActualRelation>,
 }

@@ -51,7 +51,10 @@ pub trait SqlDialect {
     fn exact_type(&self, name: &str) -> Option<SqlType>;
 
     /// Creates the schema with the tables for cursors and migrations, if they are missing.
-    fn create_schema(&self, schema: &str) -> Vec<String>;
+    fn create_schema(&self, schema: &str) -> String;
+
+    /// Returns the statements that create the tables of positions and changes, unless they exist.
+    fn create_own_tables(&self, schema: &str) -> Vec<String>;
 
     /// Creates a table with its index and comments.
     fn create_table(&self, schema: &str, table: &SqlTable) -> Vec<String>;

@@ -3,6 +3,7 @@
 mod connection;
 mod cursor;
 mod failure;
+mod grants;
 mod prepared_table;
 mod promotion;
 mod rebuild;

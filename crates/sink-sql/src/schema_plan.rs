@@ -87,10 +87,13 @@ impl SchemaPlan {
             .iter()
             .any(|own| !actual.relations.contains_key(*own))
         {
+            // The statement requires a right on the database, even if the schema exists.
+            let create_schema = (!actual.exists).then(|| dialect.create_schema(schema));
+            let own_tables = dialect.create_own_tables(schema);
             plan.add(
                 format!("create schema {schema}"),
                 "Easel keeps its position there",
-                dialect.create_schema(schema),
+                create_schema.into_iter().chain(own_tables).collect(),
             );
         }
         for table in wanted {

@@ -104,11 +104,14 @@ impl SqlDialect for PostgresDialect {
         }
     }
 
-    fn create_schema(&self, schema: &str) -> Vec<String> {
+    fn create_schema(&self, schema: &str) -> String {
+        format!("create schema if not exists {}", self.quote(schema))
+    }
+
+    fn create_own_tables(&self, schema: &str) -> Vec<String> {
         let own = |name| self.relation(Relation { schema, name });
         let (cursors, migrations) = (own(CURSORS_TABLE), own(MIGRATIONS_TABLE));
         vec![
-            format!("create schema if not exists {}", self.quote(schema)),
             format!(
                 "create table if not exists {cursors} (folder text not null, subscription text not null, \
                  replay bigint not null, next_offset bigint not null, epoch bigint not null, \

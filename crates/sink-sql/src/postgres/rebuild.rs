@@ -29,19 +29,6 @@ const DEPENDENT_VIEWS: &str = "
     where tn.nspname = $1::text and not (vn.nspname = $1::text and v.relname = any($2::text[]))
     order by 1";
 
-/// The rights on the schema and on its tables and views, as statements for the schema `$2`.
-const GRANTS: &str = "
-    select format('grant %s on schema %I to %s', a.privilege_type, $2::text,
-                  case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
-    from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = $1::text
-    union all
-    select format('grant %s on %I.%I to %s', a.privilege_type, $2::text, c.relname,
-                  case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
-    where n.nspname = $1::text and c.relkind in ('r', 'p', 'v', 'm') and exists (
-        select 1 from pg_class f join pg_namespace fn on fn.oid = f.relnamespace
-        where fn.nspname = $2::text and f.relname = c.relname)";
-
 /// The schemas of a rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RebuildSchemas {
@@ -220,8 +207,7 @@ impl PgConnection {
                 .await?;
         }
         self.take_over_position(schemas).await?;
-        for row in self.client.query(GRANTS, &[current, fresh]).await? {
-            let grant: String = row.try_get(0)?;
+        for grant in self.grants(current, fresh).await? {
             self.execute(&grant).await?;
         }
         let (current, fresh, before) = (
@@ -377,11 +363,6 @@ impl PgConnection {
              greatest((select max(id) from {old_migrations}), 1))"
         ))
         .await
-    }
-
-    async fn schema_exists(&self, schema: &str) -> Result<bool, SqlFailure> {
-        let sql = "select exists (select 1 from pg_namespace where nspname = $1::text)";
-        Ok(self.client.query_one(sql, &[&schema]).await?.try_get(0)?)
     }
 }
 

@@ -51,7 +51,10 @@ pub struct PreparedSchema {
 impl PgConnection {
     /// Returns the tables and views of a schema.
     pub async fn read_schema(&self, schema: &str) -> Result<ActualSchema, SqlFailure> {
-        let mut actual = ActualSchema::default();
+        let mut actual = ActualSchema {
+            exists: self.schema_exists(schema).await?,
+            ..ActualSchema::default()
+        };
         for row in self.client.query(READ_COLUMNS, &[&schema]).await? {
             let name: String = row.try_get(0)?;
             let relation = actual.relations.entry(name).or_default();
@@ -67,6 +70,11 @@ impl PgConnection {
             });
         }
         Ok(actual)
+    }
+
+    pub(super) async fn schema_exists(&self, schema: &str) -> Result<bool, SqlFailure> {
+        let sql = "select exists (select 1 from pg_namespace where nspname = $1::text)";
+        Ok(self.client.query_one(sql, &[&schema]).await?.try_get(0)?)
     }
 
     /// Makes the schema ready for `tables`, in a transaction of its own. Several connections can do this at the
@@ -132,6 +140,7 @@ impl PgConnection {
             });
         }
         let mut changes = Vec::new();
+        let view_grants = self.view_grants(schema).await?;
         if views == TableViews::All {
             // A view would keep its columns from being widened.
             for view in existing_views(schema, all_tables, &actual) {
@@ -154,6 +163,9 @@ impl PgConnection {
             for view in existing_views(schema, all_tables, &actual) {
                 let sql = view.create(&PostgresDialect, schema).join(";\n");
                 self.try_change(&sql).await?;
+            }
+            for grant in view_grants {
+                self.try_change(&grant).await?;
             }
         }
         Ok(PreparedSchema {

@@ -23,6 +23,8 @@ mod promote_auto;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod tls;
