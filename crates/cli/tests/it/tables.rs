@@ -151,3 +151,37 @@ async fn an_operator_plans_promotes_and_rebuilds_while_events_arrive() {
 fn open(data: &std::path::Path) -> Running {
     Running::start_with(data, &["--auth", "none"], |_command| ())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_can_change_from_a_webhook_to_tables_and_back() {
+    let folder = tempdir().unwrap();
+    let running = open(&folder.path().join("data"));
+    let edit = |args: &str| {
+        let args: Vec<_> = args.split_whitespace().collect();
+        running.easel(&[&["subscriptions", "edit", "both"], &args[..]].concat())
+    };
+    let add = [
+        "subscriptions",
+        "add",
+        "both",
+        "--webhook",
+        "http://127.0.0.1:1/",
+    ];
+    running.easel(&add).stdout();
+    edit("--sql postgresql://ida:hush@127.0.0.1:1/x --exclude direct --exclude quasi").stdout();
+    let shown = running.easel(&["subscriptions", "show", "both"]).stdout();
+    assert!(shown.contains("postgresql://…@127.0.0.1:1/x"), "{shown}");
+    assert!(
+        shown.contains("direct, quasi") && !shown.contains("http:"),
+        "{shown}"
+    );
+    edit("--exclude none").stdout();
+    let shown = running.easel(&["subscriptions", "show", "both"]).stdout();
+    assert!(shown.contains("excluded    none"), "{shown}");
+    edit("--webhook http://127.0.0.1:1/back").stdout();
+    let shown = running.easel(&["subscriptions", "show", "both"]).stdout();
+    assert!(
+        shown.contains("http://127.0.0.1:1/back") && !shown.contains("schema"),
+        "{shown}"
+    );
+}

@@ -98,6 +98,7 @@ impl EditArgs {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
             replace_conditions(&mut patch);
             remove_key(&mut patch);
+            remove_other_sink(&mut patch);
             replace_alternatives(&mut patch);
             let answer = client.patch(&path, &patch).await?;
             return show_new_secret(answer, new_secret, global).map(Some);
@@ -183,6 +184,21 @@ fn remove_key(patch: &mut Value) {
     };
     if members.get("order").is_some_and(|order| order == "none") {
         members.entry("key").or_insert(Value::Null);
+    }
+}
+
+/// Makes a patch with the URL of one kind of sink remove the other kind.
+fn remove_other_sink(patch: &mut Value) {
+    let Some(members) = patch.as_object_mut() else {
+        return;
+    };
+    for (sink, other) in [("webhook", "sql"), ("sql", "webhook")] {
+        let has_url = members
+            .get(sink)
+            .is_some_and(|sink| sink.get("url").is_some());
+        if has_url {
+            members.insert(other.to_owned(), Value::Null);
+        }
     }
 }
 

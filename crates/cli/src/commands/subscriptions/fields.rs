@@ -29,34 +29,34 @@ pub(super) struct FieldArgs {
     #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
     pub(super) conditions: Vec<(String, String)>,
     /// Format of the events: canvas, caliper or caliper-strict [default: canvas]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sql")]
     format: Option<String>,
     /// Mask secret values, such as access tokens, in the URLs of events: on or off [default: on]
     #[arg(long, value_parser = PossibleValuesParser::new(["on", "off"]), hide_possible_values = true)]
     masking: Option<String>,
     /// Maximum number of events in one Caliper envelope [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "sql")]
     batch: Option<u16>,
     /// Maximum number of concurrent deliveries [default: 16]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "sql")]
     in_flight: Option<u16>,
     /// Timeout of one attempt [default: 15s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", conflicts_with = "sql")]
     timeout: Option<String>,
     /// Retry schedule: `default` (13 attempts in 3 days), `hosted` (as hosted Canvas retries: 4
     /// attempts in 10 to 20 minutes), or pauses such as 5s,1m,1h
-    #[arg(long, value_name = "SCHEDULE", value_parser = schedule)]
+    #[arg(long, value_name = "SCHEDULE", conflicts_with = "sql", value_parser = schedule)]
     retry: Option<Value>,
     /// Action after the last failed attempt: `dead_letter`, `hold_key` (later events with the same
     /// key wait until an operator decides) or `hold_lane` (all later events wait until then)
     /// [default: `dead_letter`]
-    #[arg(long, value_name = "ACTION", value_parser = on_exhausted)]
+    #[arg(long, value_name = "ACTION", conflicts_with = "sql", value_parser = on_exhausted)]
     on_exhausted: Option<String>,
     /// Order of deliveries: `none`, or `key` to deliver events with the same --key in order [default: none]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sql")]
     order: Option<String>,
     /// Field whose value is the key, such as `body.course_id` [default: the acting user, else the context]
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", conflicts_with = "sql")]
     key: Option<String>,
     /// Maximum number of events per second, or `off` [default: off]
     #[arg(long, value_name = "N", value_parser = max_rate)]

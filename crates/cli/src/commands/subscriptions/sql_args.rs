@@ -11,6 +11,9 @@ use crate::exit_code::{Code, Failure};
 use crate::secret_arg::{SecretArg, SecretReader};
 use crate::settings::read_text_file;
 
+/// Stands for no privacy class.
+const NO_CLASS: &str = "none";
+
 /// The tables of a subscription. Without a flag, `add` uses the default, and `edit` changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct SqlArgs {
@@ -18,24 +21,31 @@ pub(super) struct SqlArgs {
     #[arg(long, value_name = "URL", conflicts_with = "webhook")]
     sql: Option<SecretArg>,
     /// File with the certificate authorities of the database, in PEM [default: those of this system]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "webhook")]
     sql_ca: Option<PathBuf>,
     /// Schema of the tables [default: live]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "webhook")]
     schema: Option<String>,
     /// Layout of the tables: `typed` (a table per event type), `wide` (one table) or `ledbelly` (the
     /// tables of that loader) [default: typed]
-    #[arg(long, value_parser = PossibleValuesParser::new(["typed", "wide", "ledbelly"]), hide_possible_values = true)]
+    #[arg(long, conflicts_with = "webhook", value_parser = PossibleValuesParser::new(["typed", "wide", "ledbelly"]), hide_possible_values = true)]
     layout: Option<String>,
     /// When a new field becomes a column: `manual` (with `easel tables promote`) or `auto` [default: manual]
-    #[arg(long, value_name = "WHEN", value_parser = PossibleValuesParser::new(["manual", "auto"]), hide_possible_values = true)]
+    #[arg(long, value_name = "WHEN", conflicts_with = "webhook", value_parser = PossibleValuesParser::new(["manual", "auto"]), hide_possible_values = true)]
     promote: Option<String>,
-    /// Privacy class whose fields are not stored: content, quasi or direct; can be repeated
-    #[arg(long = "exclude", value_name = "CLASS", value_parser = PossibleValuesParser::new(["content", "quasi", "direct"]), hide_possible_values = true)]
+    /// Privacy class whose fields are not stored: content, quasi or direct; can be repeated. `none`
+    /// stands for no class [default: none]
+    #[arg(long = "exclude", value_name = "CLASS", conflicts_with = "webhook", value_parser = PossibleValuesParser::new(["content", "quasi", "direct", NO_CLASS]), hide_possible_values = true)]
     excluded: Vec<String>,
 }
 
 impl SqlArgs {
+    /// Returns the excluded classes.
+    fn classes(&self) -> Vec<&str> {
+        let classes = self.excluded.iter().map(String::as_str);
+        classes.filter(|class| *class != NO_CLASS).collect()
+    }
+
     /// Adds the member `sql` with the values of the flags to `spec`.
     pub(super) fn add_to(
         &self,
@@ -56,7 +66,7 @@ impl SqlArgs {
             ("promote", self.promote.as_deref().map(Value::from)),
             (
                 "columns",
-                (!self.excluded.is_empty()).then(|| json!({ "exclude": self.excluded })),
+                (!self.excluded.is_empty()).then(|| json!({ "exclude": self.classes() })),
             ),
         ]);
         if let Some(members) = spec.as_object_mut()
