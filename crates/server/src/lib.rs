@@ -71,6 +71,7 @@ pub use data_folder::{
 };
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
+pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
 pub use easel_subscriptions::{
     BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SinkSpec, Spec, SpecJson,
     SqlSpec, Start, Term, WebhookSpec,
