@@ -63,4 +63,4 @@ mod sigv4;
 pub use doors::{document, routes};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
-pub use record::event_facts;
+pub use record::{HostedArrival, event_facts, hosted_record};
