@@ -341,32 +341,6 @@ impl SourceJson {
         }
     }
 
-    /// Replaces the references `env:NAME` and `file:PATH` in secrets with the texts that `read` returns.
-    /// Only the settings file may have references.
-    ///
-    /// # Errors
-    ///
-    /// Returns each member whose reference `read` rejected, with the error of `read`.
-    pub fn resolve_secrets(
-        &mut self,
-        read: &dyn Fn(SecretReference<'_>) -> Result<Secret<String>, String>,
-    ) -> Result<(), Vec<(&'static str, String)>> {
-        let mut faults = Vec::new();
-        for (member, secret) in self.secrets() {
-            let Some(text) = secret else { continue };
-            match SecretReference::parse(text).map(read) {
-                None => (),
-                Some(Ok(resolved)) => text.clone_from(resolved.expose()),
-                Some(Err(fault)) => faults.push((member, fault)),
-            }
-        }
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(faults)
-        }
-    }
-
     /// Takes the secrets of `current` where this JSON has [`SHOWN`]. A secret of AWS is not taken if the
     /// queue or the endpoint changes, so that nobody can send it to another address.
     #[must_use]
@@ -413,11 +387,13 @@ impl SourceJson {
     }
 }
 
-fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
-    // The text that stands for a secret is rejected elsewhere, with a better explanation.
+pub(crate) fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
+    // The text that stands for a secret is rejected elsewhere, with a better explanation. A reference is
+    // resolved before the source is used.
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
     let length = secret.chars().count();
     if secret == SHOWN
+        || SecretReference::parse(secret).is_some()
         || (MIN_SECRET_CHARS..=MAX_SECRET_CHARS).contains(&length) && secret.chars().all(is_allowed)
     {
         return Ok(());
