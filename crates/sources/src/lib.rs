@@ -16,6 +16,7 @@ mod source_spec;
 mod jwks_cache;
 mod jwks_client;
 
+mod hosted_limit;
 mod source;
 mod source_health;
 
