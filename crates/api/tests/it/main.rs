@@ -19,6 +19,7 @@ mod refusals;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
+mod sources;
 mod status;
 #[cfg(test)]
 mod subscriptions;

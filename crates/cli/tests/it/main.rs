@@ -40,6 +40,7 @@ mod follow;
 mod guide;
 #[cfg(test)]
 mod help;
+mod hosted;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
@@ -75,6 +76,7 @@ mod signatures;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod sources;
 mod status;
 #[cfg(test)]
 mod storm;

@@ -8,13 +8,11 @@ use thiserror::Error;
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::source_spec::{
-    HttpsSource, Pollers, SignedBy, SourceKind, SourceSpec, SqsCredentials, SqsSource,
-};
+use super::{HttpsSource, Pollers, SignedBy, SourceKind, SourceSpec, SqsCredentials, SqsSource};
 use crate::{SourceName, SourceNameError};
 
 /// The text that is shown in place of a secret.
-pub(crate) const SHOWN: &str = "…";
+const SHOWN: &str = "…";
 
 /// The fewest characters of a secret in a path.
 const MIN_SECRET_CHARS: usize = 16;
@@ -387,7 +385,7 @@ impl SourceJson {
     }
 }
 
-pub(crate) fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
+pub(super) fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
     // The text that stands for a secret is rejected elsewhere, with a better explanation. A reference is
     // resolved before the source is used.
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
