@@ -49,7 +49,7 @@ pub(crate) fn publish(source: &SourceName, report: &HealthReport) {
         #[expect(clippy::cast_precision_loss, reason = "a count of failures is small")]
         gauge!(FAILURES, &labels).set(count as f64);
     }
-    let last_event = report.last_event_at.map_or(0, |at| at.as_second());
+    let last_event = report.last_event_at.map_or(0, jiff::Timestamp::as_second);
     #[expect(clippy::cast_precision_loss, reason = "seconds fit for a long time")]
     gauge!(LAST_EVENT, "source" => source.to_string()).set(last_event as f64);
 }

@@ -139,7 +139,7 @@ impl SourceHealth {
         *state.bucket(now).count_mut(outcome) += count;
         match outcome {
             SourceOutcome::Accepted | SourceOutcome::Duplicate => {
-                state.last_event_at = state.last_event_at.max(Some(now));
+                state.last_event_at = std::cmp::max(state.last_event_at, Some(now));
                 state.unreachable = None;
             }
             SourceOutcome::Quarantined | SourceOutcome::Failed | SourceOutcome::TimedOut => (),

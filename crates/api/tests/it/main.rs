@@ -20,6 +20,7 @@ mod refusals;
 mod replays;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod subscriptions;

@@ -1,6 +1,6 @@
-//! Tests of the door for hosted Canvas with senders that other libraries sign for: PyJWT and jose.
+//! Tests of the door for hosted Canvas with senders that other libraries sign for: `PyJWT` and `jose`.
 //!
-//! `EASEL_TEST_PYTHON` names a Python with PyJWT, `EASEL_TEST_NODE_MODULES` a folder with jose.
+//! `EASEL_TEST_PYTHON` names a Python with `PyJWT`, `EASEL_TEST_NODE_MODULES` a folder with `jose`.
 //! `scripts/clients` installs them.
 
 use std::collections::BTreeMap;

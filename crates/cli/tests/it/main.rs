@@ -40,6 +40,7 @@ mod follow;
 mod guide;
 #[cfg(test)]
 mod help;
+#[cfg(test)]
 mod hosted;
 #[cfg(test)]
 mod inputs;
@@ -77,6 +78,7 @@ mod signatures;
 mod simulate;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod storm;

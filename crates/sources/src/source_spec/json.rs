@@ -132,11 +132,11 @@ impl TryFrom<SourceJson> for SourceSpec {
                 return Err(SourceSpecError::new("kind", "is missing: use https or sqs"));
             }
             Some(KindJson::Https) => {
-                json.must_lack("https", json.members_of_sqs())?;
+                must_lack("https", json.members_of_sqs())?;
                 SourceKind::Https(json.https()?)
             }
             Some(KindJson::Sqs) => {
-                json.must_lack("sqs", json.members_of_https())?;
+                must_lack("sqs", json.members_of_https())?;
                 SourceKind::Sqs(json.sqs()?)
             }
         };
@@ -171,30 +171,13 @@ impl SourceJson {
         ]
     }
 
-    fn must_lack<const N: usize>(
-        &self,
-        kind: &str,
-        members: [(&'static str, bool); N],
-    ) -> Result<(), SourceSpecError> {
-        match members
-            .into_iter()
-            .find(|(_member, is_present)| *is_present)
-        {
-            None => Ok(()),
-            Some((member, _)) => Err(SourceSpecError::new(
-                member,
-                format!("does not belong to a source of the kind {kind}"),
-            )),
-        }
-    }
-
     fn https(&self) -> Result<HttpsSource, SourceSpecError> {
         let signed_by = if self.signed == Some(false) {
             let keys = [
                 ("jwks_url", self.jwks_url.is_some()),
                 ("issuer", self.issuer.is_some()),
             ];
-            self.must_lack("https without signatures", keys)?;
+            must_lack("https without signatures", keys)?;
             None
         } else {
             Some(self.signed_by()?)
@@ -382,6 +365,23 @@ impl SourceJson {
             ("secret_access_key", &mut self.secret_access_key),
             ("session_token", &mut self.session_token),
         ]
+    }
+}
+
+/// Rejects members that do not belong to a kind of source.
+fn must_lack<const N: usize>(
+    kind: &str,
+    members: [(&'static str, bool); N],
+) -> Result<(), SourceSpecError> {
+    match members
+        .into_iter()
+        .find(|(_member, is_present)| *is_present)
+    {
+        None => Ok(()),
+        Some((member, _)) => Err(SourceSpecError::new(
+            member,
+            format!("does not belong to a source of the kind {kind}"),
+        )),
     }
 }
 
