@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::event_type::OPERATOR_PREFIX;
 use crate::timestamp::event_time;
-use crate::{Drift, Event, Reach, event_id};
+use crate::{Drift, Event, EventShape, Reach, event_id};
 
 /// The producer of these events.
 const PRODUCER: &str = "easel";
@@ -183,6 +183,7 @@ impl OperatorEvent {
             occurred_at: Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time),
             root_account_id: root_account_id.map(Arc::from),
             root_account_uuid: None,
+            shape: EventShape::Canvas,
             bytes: Bytes::from(bytes),
         }
     }

@@ -79,7 +79,7 @@ pub use easel_subscriptions::{
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};
 pub use prepare::{Prepared, check_webhook_url};
-pub use reload::{Reloaded, Reloader};
+pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::Server;
 pub use start_error::StartError;
 pub use tables::check_database_url;

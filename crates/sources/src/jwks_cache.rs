@@ -162,6 +162,8 @@ impl JwksCache {
     fn verifier_of(&self, set: JwkSet) -> Arc<JwtVerifier> {
         let options = JwtOptions {
             issuer: self.signed_by.issuer.clone(),
+            // The door limits the body before.
+            max_bytes: usize::MAX,
             ..JwtOptions::default()
         };
         Arc::new(JwtVerifier::new(set, options))

@@ -1,7 +1,7 @@
 //! Fetches the public keys of a source: one GET request, without redirects, with limits of size and time.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::time::timeout;
@@ -22,11 +24,15 @@ use easel_keys::{JwkSet, JwkSetError};
 /// How long a fetch may take. The door must answer within ten seconds, with time left for the log.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Fetches sets of public keys.
+/// Fetches sets of public keys. Clones share their connections.
 #[derive(Clone)]
 pub struct JwksClient {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    authorities: Arc<[u8]>,
+    /// Created by the first fetch, because reading the authorities of the operating system takes a while.
+    client: Arc<OnceLock<Result<HttpClient, String>>>,
 }
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
 /// Why a set of keys could not be fetched.
 #[derive(Debug, Error)]
@@ -66,29 +72,20 @@ pub enum JwksFetchError {
 }
 
 impl JwksClient {
-    /// Creates a client that trusts the authorities of the operating system and those in `more_roots` (DER).
-    ///
-    /// # Errors
-    ///
-    /// Returns why TLS cannot be used.
-    pub fn new(more_roots: &[rustls::pki_types::CertificateDer<'static>]) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        roots.add_parsable_certificates(more_roots.iter().cloned());
-        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(1)
-            .build(connector);
-        Ok(Self { client })
+    /// Creates a client that trusts the authorities of the operating system and those in `authorities` (PEM).
+    pub fn new(authorities: &[u8]) -> Self {
+        Self {
+            authorities: authorities.into(),
+            client: Arc::default(),
+        }
+    }
+
+    fn client(&self) -> Result<&HttpClient, JwksFetchError> {
+        let client = self.client.get_or_init(|| create(&self.authorities));
+        let unusable = |reason: &String| JwksFetchError::Connection {
+            reason: reason.clone(),
+        };
+        client.as_ref().map_err(unusable)
     }
 
     /// Fetches and parses the set at `url`. Returns its text too.
@@ -114,7 +111,7 @@ impl JwksClient {
         &self,
         request: Request<Empty<Bytes>>,
     ) -> Result<(String, Bytes), JwksFetchError> {
-        let answer = self.client.request(request).await;
+        let answer = self.client()?.request(request).await;
         let answer = answer.map_err(|error| connection(&error))?;
         let status = answer.status();
         if status != StatusCode::OK {
@@ -132,6 +129,24 @@ impl JwksClient {
             Err(error) => Err(connection(&*error)),
         }
     }
+}
+
+fn create(authorities: &[u8]) -> Result<HttpClient, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authorities).flatten());
+    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let builder = &mut Client::builder(TokioExecutor::new());
+    Ok(builder.pool_max_idle_per_host(1).build(connector))
 }
 
 fn connection(error: &(dyn std::error::Error + 'static)) -> JwksFetchError {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::hosted_limit::HostedLimit;
 use crate::{HttpsSource, JwksCache, SourceHealth, SourceOutcome, SourceSpec, metrics};
 
 /// A source with its state.
@@ -51,6 +52,13 @@ impl Source {
     pub fn count(&self, outcome: SourceOutcome, count: u64, now: Timestamp) {
         self.health.count(outcome, count, now);
         metrics::count(&self.spec.name, outcome, count);
+    }
+
+    /// Returns true if hosted Canvas will switch this stream off if it fails this often.
+    pub fn is_failing(&self, now: Timestamp) -> bool {
+        let last_day = self.health.report(now).last_day;
+        let mut limits = HostedLimit::ALL.into_iter();
+        self.https().is_some() && limits.any(|limit| limit.is_near(&last_day))
     }
 
     /// Returns true if events come in.

@@ -1,15 +1,20 @@
 //! The definition of a source.
 //!
 //! A [`SourceSpec`] is parsed from the JSON of the API, from `easel.toml` and from the store, always
-//! through [`SourceJson`](crate::SourceJson). It may contain secrets, so it is only written through
+//! through [`SourceJson`]. It may contain secrets, so it is only written through
 //! `SourceJson`, with or without the secrets.
+
+mod json;
 
 use std::num::NonZeroU8;
 
-use easel_keys::Secret;
+use easel_keys::{Secret, SecretReference};
 use serde::Deserialize;
 
-use crate::{SourceJson, SourceName};
+use crate::SourceName;
+use json::check_path_secret;
+
+pub use json::{SourceJson, SourceSpecError};
 
 /// The definition of a source: a system that events come from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -130,6 +135,64 @@ impl Default for SignedBy {
 }
 
 impl SourceSpec {
+    /// Replaces the references `env:NAME` and `file:PATH` in secrets with the texts that `read` returns.
+    /// Only the settings file may have references.
+    ///
+    /// # Errors
+    ///
+    /// Returns the member of each reference that `read` rejected, or whose text is invalid, with the fault.
+    pub fn resolve_secrets(
+        &mut self,
+        read: &dyn Fn(SecretReference<'_>) -> Result<Secret<String>, String>,
+    ) -> Result<(), Vec<(&'static str, String)>> {
+        let mut faults = Vec::new();
+        for (member, secret) in self.secrets() {
+            let Some(reference) = SecretReference::parse(secret.expose()) else {
+                continue;
+            };
+            match read(reference) {
+                Ok(resolved) => *secret = resolved,
+                Err(fault) => faults.push((member, fault)),
+            }
+        }
+        let secret = self.https().and_then(|https| https.secret.as_ref());
+        if let Some(Err(error)) = secret.map(|secret| check_path_secret(secret.expose())) {
+            faults.push(("secret", error.to_string()));
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+
+    fn secrets(&mut self) -> Vec<(&'static str, &mut Secret<String>)> {
+        match &mut self.kind {
+            SourceKind::Https(https) => {
+                let secret = https.secret.as_mut();
+                secret
+                    .map(|secret| ("secret", secret))
+                    .into_iter()
+                    .collect()
+            }
+            SourceKind::Sqs(sqs) => match &mut sqs.credentials {
+                SqsCredentials::Environment | SqsCredentials::Profile(_) => Vec::new(),
+                SqsCredentials::KeyPair {
+                    secret_access_key,
+                    session_token,
+                    ..
+                } => {
+                    let token = session_token.as_mut();
+                    let token = token.map(|token| ("session_token", token));
+                    [("secret_access_key", secret_access_key)]
+                        .into_iter()
+                        .chain(token)
+                        .collect()
+                }
+            },
+        }
+    }
+
     /// Returns the https part; `None` for another kind of source.
     pub const fn https(&self) -> Option<&HttpsSource> {
         match &self.kind {

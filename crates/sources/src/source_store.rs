@@ -9,6 +9,7 @@
 //! - `facts`: for each source its health (JSON) and the last good set of keys, so that a start without a
 //!   network can verify signatures.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use easel_keys::{SealedPlace, Sealer, Secret};
@@ -17,8 +18,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-use crate::source_json::SourceJson;
-use crate::{SourceName, SourceSpec};
+use crate::{SourceJson, SourceName, SourceSpec};
 
 /// The layout of `sources.db`.
 pub static SOURCES_LAYOUT: Layout = Layout {
@@ -246,6 +246,18 @@ impl SourceStore {
             ],
         )?;
         Ok(())
+    }
+
+    /// Returns the ids of the data keys that sealed the sources in a file that nobody has open.
+    pub(crate) fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, SourceStoreError> {
+        let Some(connection) = easel_sqlite::open_at_rest(path, &SOURCES_LAYOUT)? else {
+            return Ok(BTreeSet::new());
+        };
+        let mut statement = connection.prepare("SELECT sealed FROM sources")?;
+        let sealed = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+        let ids = sealed.iter().filter_map(|bytes| Sealer::data_key_of(bytes));
+        Ok(ids.collect())
     }
 
     /// Seals those sources again that an older data key sealed. Returns their number.

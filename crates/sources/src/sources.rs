@@ -2,7 +2,7 @@
 
 mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ use tracing::warn;
 use crate::source_store::{SourceStore, StoredKeys};
 use crate::{
     JwksCache, JwksClient, NewerKeys, Source, SourceHealth, SourceName, SourceOrigin, SourceSpec,
-    SourceState, SourceStoreError,
+    SourceState, SourceStoreError, metrics,
 };
 
 /// All sources by name.
@@ -71,7 +71,6 @@ impl Sources {
         declared: Vec<SourceSpec>,
     ) -> Result<Self, SourceStoreError> {
         let store = SourceStore::open(path)?;
-        let made = store.load(&sealer)?;
         let sources = Self {
             store: Mutex::new(store),
             sealer,
@@ -80,20 +79,54 @@ impl Sources {
             tell_operator: TellOperator::default(),
             current: watch::Sender::default(),
         };
+        sources.declare(declared)?;
+        Ok(sources)
+    }
+
+    /// Creates sources that are not stored.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the operating system returns no random bytes.
+    pub fn in_memory(
+        clock: Arc<dyn Clock>,
+        declared: Vec<SourceSpec>,
+    ) -> Result<Self, SourceStoreError> {
+        let sealer = Sealer::ephemeral().map_err(|error| SourceStoreError::Row {
+            name: String::new(),
+            reason: error.to_string(),
+        })?;
+        let path = Path::new(":memory:");
+        Self::open(
+            path,
+            Arc::new(sealer),
+            JwksClient::new(b""),
+            clock,
+            declared,
+        )
+    }
+
+    /// Replaces the sources of the settings file. Those that the API made stay. States, health and keys stay
+    /// with their names.
+    pub fn declare(&self, declared: Vec<SourceSpec>) -> Result<(), SourceStoreError> {
+        let made = self.store().load(&self.sealer)?;
+        let made = made
+            .into_iter()
+            .map(|made| (made.spec, SourceOrigin::Api, made.revision));
+        let declared = declared
+            .into_iter()
+            .map(|spec| (spec, SourceOrigin::File, 0));
         let mut map = SourceMap::new();
-        for made in made {
-            let source = sources.assemble(made.spec, SourceOrigin::Api, made.revision, None)?;
-            map.insert(source.spec.name.clone(), source);
-        }
-        for spec in declared {
-            let source = sources.assemble(spec, SourceOrigin::File, 0, None)?;
+        for (spec, origin, revision) in made.chain(declared) {
+            let current = self.get(spec.name.as_str());
+            let source = self.assemble(spec, origin, revision, current.as_deref())?;
             if map.contains_key(&source.spec.name) {
                 warn!(source = %source.spec.name, "the settings file hides a source that the API made");
             }
             map.insert(source.spec.name.clone(), source);
         }
-        sources.current.send_replace(Arc::new(map));
-        Ok(sources)
+        self.current.send_replace(Arc::new(map));
+        Ok(())
     }
 
     /// Sets the handle that notifies operators.
@@ -227,6 +260,9 @@ impl Sources {
                 None => SourceHealth::default(),
             }),
         };
+        if current.is_none() {
+            metrics::start(name);
+        }
         let signed_by = spec.https().and_then(|https| https.signed_by.clone());
         let keys = match signed_by {
             None => None,
@@ -307,6 +343,12 @@ pub fn lost_sources(path: &Path, sealer: &Sealer) -> Result<Vec<String>, SourceS
 /// Removes the sources in the file at `path` whose secrets cannot be opened. Returns their names.
 pub fn forget_lost_sources(path: &Path, sealer: &Sealer) -> Result<Vec<String>, SourceStoreError> {
     SourceStore::open(path)?.forget_lost(sealer)
+}
+
+/// Returns the ids of the data keys that sealed the sources in the file at `path`, while no process has the
+/// file open. Returns an empty set if the file does not exist.
+pub fn source_sealing_keys(path: &Path) -> Result<BTreeSet<u32>, SourceStoreError> {
+    SourceStore::sealing_keys(path)
 }
 
 /// Seals the sources in the file at `path` again that an older data key sealed. Returns their number.

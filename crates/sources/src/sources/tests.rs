@@ -47,7 +47,7 @@ impl Place {
         Sources::open(
             &self.folder.path().join("sources.db"),
             Arc::clone(&self.sealer),
-            JwksClient::new(&[]).unwrap(),
+            JwksClient::new(b""),
             Arc::new(FakeClock::default()),
             declared,
         )

@@ -12,38 +12,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use super::Sources;
+use crate::hosted_limit::HostedLimit;
 use crate::{Source, SourceName, metrics};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(30);
-
-/// A limit after which hosted Canvas stops sending to an endpoint for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum HostedLimit {
-    /// Deliveries without an answer in time.
-    TimeOuts,
-    /// Deliveries that were answered with an error.
-    Errors,
-}
-
-impl HostedLimit {
-    const ALL: [Self; 2] = [Self::TimeOuts, Self::Errors];
-
-    /// The limit in deliveries a day (the guide of hosted Canvas to data services).
-    pub(crate) const fn per_day(self) -> u64 {
-        match self {
-            Self::TimeOuts => 9_500,
-            Self::Errors => 28_000,
-        }
-    }
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::TimeOuts => "time_outs",
-            Self::Errors => "errors",
-        }
-    }
-}
 
 /// The warnings that were sent and are still true.
 pub(crate) type Warned = BTreeSet<(SourceName, HostedLimit)>;
@@ -60,7 +33,7 @@ impl Sources {
             let now = self.clock.now();
             for source in self.all().values() {
                 self.warn_about(source, now, &mut warned);
-                metrics::publish(source, now);
+                metrics::publish(&source.spec.name, &source.health.report(now));
             }
             let sources = Arc::clone(&self);
             let save = move || {
@@ -100,14 +73,11 @@ impl Sources {
         }
         let last_day = source.health.report(now).last_day;
         for limit in HostedLimit::ALL {
-            let count = match limit {
-                HostedLimit::TimeOuts => last_day.timed_out,
-                HostedLimit::Errors => last_day.failed,
-            };
+            let count = limit.count(&last_day);
             let key = (source.spec.name.clone(), limit);
             if count < limit.per_day() / 4 {
                 warned.remove(&key);
-            } else if count >= limit.per_day() / 2 && warned.insert(key) {
+            } else if limit.is_near(&last_day) && warned.insert(key) {
                 warn!(
                     source = %source.spec.name,
                     count,
