@@ -60,6 +60,8 @@ mod changes;
 
 mod hooks;
 
+mod messages;
+
 mod kinesis;
 mod retry;
 mod sigv4;
@@ -67,4 +69,5 @@ mod sigv4;
 pub use doors::{document, routes};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
+pub use messages::{MessageCopy, MessagesNotStored, QueueMessage};
 pub use record::{HostedArrival, event_facts, hosted_record};

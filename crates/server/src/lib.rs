@@ -44,6 +44,7 @@ mod kinesis_auth;
 mod logs;
 mod master_key;
 mod operator_events;
+mod queues;
 mod rebuild;
 mod reload;
 mod retention;

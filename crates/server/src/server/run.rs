@@ -30,6 +30,7 @@ impl Server {
             session,
             subscriptions,
             sources,
+            pollers,
             logs,
             dispatch,
             drift,
@@ -53,6 +54,12 @@ impl Server {
         };
         let deliveries = dispatch.run(stopping.clone(), cancel_open_work.clone());
         let drift_scan = drift.run(stopping.clone());
+        let polling = async {
+            tokio::select! {
+                () = pollers.run(stopping.clone()) => (),
+                () = cancel_open_work.cancelled() => warn!("open receives cancelled"),
+            }
+        };
         let deadline = async {
             stop.cancelled().await;
             info!("stopping");
@@ -92,7 +99,7 @@ impl Server {
         };
         let no_more_events = CancellationToken::new();
         let work = async {
-            tokio::join!(requests, deliveries, drift_scan);
+            tokio::join!(requests, polling, deliveries, drift_scan);
             subscriptions.report_remaining_losses();
             no_more_events.cancel();
         };

@@ -101,6 +101,7 @@ impl Forwarder {
             subscription: SUBSCRIPTION_NAME.into(),
             attempt: NonZeroU32::MIN,
             replay: None,
+            keys: Vec::new(),
             items: vec![Arc::new(self.item(offset, event)?)],
         };
         self.attempt(batch).await
