@@ -115,6 +115,7 @@ impl Rebuild {
             let wanted = records.filter(|record| {
                 let filter = &subscription.filter;
                 filter.wants_type(&record.event_type)
+                    && filter.has_form(&record.event_type, record.provenance.shape)
                     && filter.wants(|| Facts::from_event(&record.bytes))
             });
             let items = wanted.filter_map(|record| {
