@@ -24,7 +24,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use easel_keys::Secret;
-use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, Spec};
+use easel_server::{
+    CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SourceSpec, Spec,
+};
 use easel_sinks::{ClientError, Endpoint};
 
 use crate::global_args::GlobalArgs;
@@ -34,8 +36,8 @@ pub(crate) use environment::OPTION_VARIABLES;
 pub(crate) use error::{SettingsError, SettingsFaults, nearest};
 pub(crate) use excerpt::excerpt;
 pub(crate) use origin::SettingOrigin;
-use secret_source::resolve_secrets;
 pub(crate) use secret_source::{read_secret, read_text, read_text_file};
+use secret_source::{resolve_secrets, resolve_source_secrets};
 use setting::Setting;
 
 /// The settings file that is read if `--config` is not given and this file exists.
@@ -74,6 +76,7 @@ struct Layer {
     list_origins: Vec<(&'static str, SettingOrigin)>,
     kinesis_keys: Vec<(SettingOrigin, KinesisKey)>,
     caliper_roles: Vec<(SettingOrigin, Role)>,
+    sources: Vec<(SettingOrigin, SourceSpec)>,
     subscriptions: Vec<(SettingOrigin, Spec)>,
     faults: Vec<SettingsError>,
 }
@@ -164,15 +167,23 @@ impl Settings {
         settings
     }
 
-    /// Reads the secrets of subscriptions that are outside the file. Only a server needs them, and only its
-    /// environment must have them.
+    /// Reads the secrets of subscriptions and sources that are outside the file. Only a server needs them, and
+    /// only its environment must have them.
     fn resolve_secrets(&mut self) {
+        let mut found = Vec::new();
         for (index, spec) in self.config.subscriptions.iter_mut().enumerate() {
-            let Err(faults) = resolve_secrets(spec) else {
-                continue;
-            };
-            self.unresolved.insert(index);
-            let origins = self.item_origins.get(setting::SUBSCRIPTIONS);
+            if let Err(faults) = resolve_secrets(spec) {
+                self.unresolved.insert(index);
+                found.push((setting::SUBSCRIPTIONS, index, faults));
+            }
+        }
+        for (index, source) in self.config.sources.iter_mut().enumerate() {
+            if let Err(faults) = resolve_source_secrets(source) {
+                found.push((setting::SOURCES, index, faults));
+            }
+        }
+        for (key, index, faults) in found {
+            let origins = self.item_origins.get(key);
             let origin = origins.and_then(|origins| origins.get(index));
             let origin = origin.map_or("default".to_owned(), SettingOrigin::to_string);
             self.faults
@@ -203,6 +214,7 @@ impl Settings {
             ConfigError::RoleTaken { index, .. } | ConfigError::Role { index, .. } => {
                 item_origin(setting::CALIPER_ROLES, *index)
             }
+            ConfigError::SourceTaken { index, .. } => item_origin(setting::SOURCES, *index),
             ConfigError::NameTaken { index, .. }
             | ConfigError::Webhook { index, .. }
             | ConfigError::Format { index, .. } => item_origin(setting::SUBSCRIPTIONS, *index),
@@ -253,6 +265,7 @@ impl Settings {
         let Config {
             kinesis,
             caliper,
+            sources,
             subscriptions,
             ..
         } = &self.config;
@@ -261,12 +274,14 @@ impl Settings {
             .keys
             .iter()
             .map(|key| format!("{} (secret hidden)", key.access_key_id));
+        let sources = sources.iter().map(|source| source.name.to_string());
         let names = subscriptions
             .iter()
             .map(|subscription| subscription.name.to_string());
         let lists = [
             (setting::KINESIS_KEYS, listed(keys)),
             (setting::CALIPER_ROLES, listed(roles)),
+            (setting::SOURCES, listed(sources)),
             (setting::SUBSCRIPTIONS, listed(names)),
         ];
         let scalars = setting::ALL
@@ -377,6 +392,10 @@ impl Settings {
         for (origin, role) in layer.caliper_roles {
             add_origin(setting::CALIPER_ROLES, origin);
             self.config.caliper.roles.push(role);
+        }
+        for (origin, spec) in layer.sources {
+            add_origin(setting::SOURCES, origin);
+            self.config.sources.push(spec);
         }
         for (origin, spec) in layer.subscriptions {
             add_origin(setting::SUBSCRIPTIONS, origin);

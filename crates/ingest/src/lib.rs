@@ -26,7 +26,9 @@
 //! let catalog = Arc::new(easel_catalog::Catalog::built_in());
 //! let triggers = Arc::new(Triggers::new(catalog, TriggerOptions::default())?);
 //! let kinesis = Kinesis::new(KinesisAuth::Open);
-//! let doors = routes(Arc::new(intake), Authorizer::without_tokens(), kinesis, triggers);
+//! let sources = Arc::new(easel_sources::Sources::in_memory(Arc::clone(&clock), Vec::new())?);
+//! let authorizer = Authorizer::without_tokens();
+//! let doors = routes(Arc::new(intake), authorizer, kinesis, triggers, sources);
 //!
 //! let event = easel_testkit::event("course_created", 1);
 //! let request = Request::post("/v1/events").body(Body::from(event))?;
@@ -55,6 +57,8 @@ mod work;
 mod native;
 
 mod changes;
+
+mod hooks;
 
 mod kinesis;
 mod retry;

@@ -72,8 +72,8 @@ pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};
 pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
     Authentication, BatchSize, ClientCertificate, Conditions, EventGlob, Format, InFlight, Masking,
-    MaxRate, Name, OnExhausted, OrderBy, Promote, SecretReference, Signing, SinkSpec, Spec,
-    SpecError, SpecJson, SqlLayout, SqlSpec, Start, WebhookSpec,
+    MaxRate, Name, OnExhausted, OrderBy, Promote, Signing, SinkSpec, Spec, SpecError, SpecJson,
+    SqlLayout, SqlSpec, Start, WebhookSpec,
 };
 pub use spec_check::SpecCheck;
 #[cfg(feature = "sqlite")]

@@ -28,7 +28,6 @@ use wildmatch::WildMatch;
 
 pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
-pub use secrets::SecretReference;
 pub use sql::{Promote, SqlLayout, SqlSpec};
 pub use webhook::{Authentication, ClientCertificate, Signing, WebhookSpec};
 

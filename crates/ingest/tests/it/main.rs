@@ -8,6 +8,7 @@ mod changes;
 #[cfg(test)]
 mod counting;
 #[cfg(test)]
+mod hooks;
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;

@@ -29,6 +29,7 @@ impl Server {
             folder,
             session,
             subscriptions,
+            sources,
             logs,
             dispatch,
             drift,
@@ -84,6 +85,7 @@ impl Server {
                 vitals.measure(),
                 key_upkeep(&keys, &*clock),
                 guard_report.run(),
+                Arc::clone(&sources).run(),
                 deadline,
             )
             .0
@@ -99,6 +101,7 @@ impl Server {
             ((), ()) = async { tokio::join!(work, operator_events) } => (),
             never = background_loops => match never {},
         }
+        sources.save_health(clock.now());
         logs.events.close().await;
         logs.quarantine.close().await;
         // After a failed write, nothing more is written. The next start does the remaining steps.
