@@ -1,4 +1,5 @@
-//! Makes the form of an event: masks its URLs, and translates it.
+//! Makes the form of an event: masks its URLs, and translates it. An event that came in as a Caliper
+//! envelope is not translated.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,8 +8,10 @@ use bytes::Bytes;
 use easel_caliper::{Dialect, Translator, Untranslated};
 use easel_catalog::UrlMasker;
 use easel_keys::SigningAlgorithm;
+use easel_log::Shape;
 use easel_sinks::Form;
 use easel_subscriptions::{Format, Masking, SinkSpec, Spec};
+use thiserror::Error;
 use uuid::Uuid;
 
 /// What distinguishes the forms of one event.
@@ -34,6 +37,17 @@ impl FormKind {
     }
 }
 
+/// Why an event has no form in a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FormError {
+    /// The event cannot be translated.
+    #[error(transparent)]
+    Untranslated(#[from] Untranslated),
+    /// The event came in as a Caliper envelope, and the format is not `caliper`.
+    #[error("an event that came in Caliper is sent only in the format `caliper`")]
+    CameInCaliper,
+}
+
 /// Makes the forms of events.
 #[derive(Clone, Debug)]
 pub struct FormMaker {
@@ -47,29 +61,35 @@ impl FormMaker {
         Self { translator, masker }
     }
 
-    /// Returns the form of an event. `event` must be its stored bytes.
+    /// Returns the form of an event. `event` must be its stored bytes, in the format `shape`.
     ///
     /// # Errors
     ///
-    /// Fails if the format is Caliper and the event has no Caliper form.
+    /// Fails if the event has no form in the format.
     pub fn make(
         &self,
         event_type: &str,
+        shape: Shape,
         event: &[u8],
         id: Uuid,
         kind: FormKind,
-    ) -> Result<Form, Untranslated> {
+    ) -> Result<Form, FormError> {
         let masked = match kind.masking {
             Masking::On => self.masker.mask(event),
             Masking::Off => Cow::Borrowed(event),
         };
-        let dialect = match kind.format {
-            // A slice would keep the event's whole block in memory until the attempt ends.
-            Format::Canvas => return Ok(Form::Canvas(Bytes::from(masked.into_owned()))),
-            Format::Caliper => Dialect::Compatible,
-            Format::CaliperStrict => Dialect::Strict,
+        // A slice would keep the event's whole block in memory until the attempt ends.
+        let copy = |masked: Cow<'_, [u8]>| Bytes::from(masked.into_owned());
+        let dialect = match (shape, kind.format) {
+            (Shape::Canvas, Format::Canvas) => return Ok(Form::Canvas(copy(masked))),
+            (Shape::Caliper, Format::Caliper) => return Ok(Form::Envelope(copy(masked))),
+            (Shape::Caliper, Format::Canvas | Format::CaliperStrict) => {
+                return Err(FormError::CameInCaliper);
+            }
+            (Shape::Canvas, Format::Caliper) => Dialect::Compatible,
+            (Shape::Canvas, Format::CaliperStrict) => Dialect::Strict,
         };
         let translated = self.translator.translate(event_type, &masked, id, dialect);
-        translated.map(Form::Caliper)
+        Ok(Form::Caliper(translated?))
     }
 }

@@ -119,7 +119,8 @@ impl Rebuild {
                     && filter.wants(|| Facts::from_event(&record.bytes))
             });
             let items = wanted.filter_map(|record| {
-                let form = form_maker.make(&record.event_type, &record.bytes, record.id, kind);
+                let (event_type, shape) = (&record.event_type, record.provenance.shape);
+                let form = form_maker.make(event_type, shape, &record.bytes, record.id, kind);
                 let facts = Facts::from_event(&record.bytes);
                 Some(Arc::new(Item {
                     offset: record.offset,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use easel_api::{SendTest, TestReport};
 use easel_catalog::{Event, Facts, Limits, admit};
 use easel_deliver::{FormKind, FormMaker};
-use easel_log::Offset;
+use easel_log::{Offset, Shape};
 use easel_sinks::{Batch, Item, Webhook};
 use easel_subscriptions::Spec;
 use tokio::time::Instant;
@@ -48,7 +48,8 @@ fn batch(spec: &Spec, event: &[u8], form_maker: &FormMaker) -> Result<Batch, Str
         .event_time
         .unwrap_or_default()
         .into_owned();
-    let form = form_maker.make(&event_type, &bytes, id, FormKind::of_spec(spec));
+    let kind = FormKind::of_spec(spec);
+    let form = form_maker.make(&event_type, Shape::Canvas, &bytes, id, kind);
     let form = form.map_err(|error| error.to_string())?;
     let item = Item {
         // The event is not on the log.
