@@ -8,7 +8,7 @@ use bytes::Bytes;
 use easel_caliper::{Dialect, Translator, Untranslated};
 use easel_catalog::UrlMasker;
 use easel_keys::SigningAlgorithm;
-use easel_log::Shape;
+use easel_log::{Record, Shape};
 use easel_sinks::Form;
 use easel_subscriptions::{Format, Masking, SinkSpec, Spec};
 use thiserror::Error;
@@ -37,6 +37,30 @@ impl FormKind {
     }
 }
 
+/// An event to make a form of.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredEvent<'a> {
+    /// Its event type.
+    pub event_type: &'a str,
+    /// Its id.
+    pub id: Uuid,
+    /// The format of its bytes.
+    pub shape: Shape,
+    /// Its stored bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> From<&'a Record> for StoredEvent<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            event_type: &record.event_type,
+            id: record.id,
+            shape: record.provenance.shape,
+            bytes: &record.bytes,
+        }
+    }
+}
+
 /// Why an event has no form in a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FormError {
@@ -61,19 +85,18 @@ impl FormMaker {
         Self { translator, masker }
     }
 
-    /// Returns the form of an event. `event` must be its stored bytes, in the format `shape`.
+    /// Returns the form of an event.
     ///
     /// # Errors
     ///
     /// Fails if the event has no form in the format.
-    pub fn make(
-        &self,
-        event_type: &str,
-        shape: Shape,
-        event: &[u8],
-        id: Uuid,
-        kind: FormKind,
-    ) -> Result<Form, FormError> {
+    pub fn make(&self, event: StoredEvent<'_>, kind: FormKind) -> Result<Form, FormError> {
+        let StoredEvent {
+            event_type,
+            id,
+            shape,
+            bytes: event,
+        } = event;
         let masked = match kind.masking {
             Masking::On => self.masker.mask(event),
             Masking::Off => Cow::Borrowed(event),

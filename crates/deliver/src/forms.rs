@@ -70,11 +70,7 @@ impl Forms {
 
     fn make(&self, record: &Record, kind: FormKind) -> Option<Arc<Item>> {
         let event_type = &record.event_type;
-        let shape = record.provenance.shape;
-        let made = self
-            .maker
-            .make(event_type, shape, &record.bytes, record.id, kind);
-        match made {
+        match self.maker.make(record.into(), kind) {
             Ok(form) => {
                 let unreadable = form.caliper().map_or(0, |event| event.unreadable);
                 metrics::count_unreadable_values(unreadable);

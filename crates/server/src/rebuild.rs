@@ -119,8 +119,7 @@ impl Rebuild {
                     && filter.wants(|| Facts::from_event(&record.bytes))
             });
             let items = wanted.filter_map(|record| {
-                let (event_type, shape) = (&record.event_type, record.provenance.shape);
-                let form = form_maker.make(event_type, shape, &record.bytes, record.id, kind);
+                let form = form_maker.make((&record).into(), kind);
                 let facts = Facts::from_event(&record.bytes);
                 Some(Arc::new(Item {
                     offset: record.offset,

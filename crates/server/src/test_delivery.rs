@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use easel_api::{SendTest, TestReport};
 use easel_catalog::{Event, Facts, Limits, admit};
-use easel_deliver::{FormKind, FormMaker};
+use easel_deliver::{FormKind, FormMaker, StoredEvent};
 use easel_log::{Offset, Shape};
 use easel_sinks::{Batch, Item, Webhook};
 use easel_subscriptions::Spec;
@@ -49,7 +49,13 @@ fn batch(spec: &Spec, event: &[u8], form_maker: &FormMaker) -> Result<Batch, Str
         .unwrap_or_default()
         .into_owned();
     let kind = FormKind::of_spec(spec);
-    let form = form_maker.make(&event_type, Shape::Canvas, &bytes, id, kind);
+    let stored = StoredEvent {
+        event_type: &event_type,
+        id,
+        shape: Shape::Canvas,
+        bytes: &bytes,
+    };
+    let form = form_maker.make(stored, kind);
     let form = form.map_err(|error| error.to_string())?;
     let item = Item {
         // The event is not on the log.

@@ -18,8 +18,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-use crate::source_json::SourceJson;
-use crate::{SourceName, SourceSpec};
+use crate::{SourceJson, SourceName, SourceSpec};
 
 /// The layout of `sources.db`.
 pub static SOURCES_LAYOUT: Layout = Layout {

@@ -17,7 +17,7 @@ use tracing::warn;
 use crate::source_store::{SourceStore, StoredKeys};
 use crate::{
     JwksCache, JwksClient, NewerKeys, Source, SourceHealth, SourceName, SourceOrigin, SourceSpec,
-    SourceState, SourceStoreError,
+    SourceState, SourceStoreError, metrics,
 };
 
 /// All sources by name.
@@ -260,6 +260,9 @@ impl Sources {
                 None => SourceHealth::default(),
             }),
         };
+        if current.is_none() {
+            metrics::start(name);
+        }
         let signed_by = spec.https().and_then(|https| https.signed_by.clone());
         let keys = match signed_by {
             None => None,

@@ -49,6 +49,7 @@ async fn a_fresh_server_has_no_problems() {
         "lanes_running": 0,
         "cursors_saved": true,
         "lanes": [],
+        "sources": [],
         "attention": [],
     });
     assert_eq!(status, wanted);

@@ -22,8 +22,8 @@ impl<'a> HookBody<'a> {
     pub(super) fn parse(body: &'a [u8]) -> Self {
         let text = unquoted(body.trim_ascii());
         // No JSON object begins like a JWT.
-        let is_token =
-            !text.starts_with(b"{") && text.iter().filter(|byte| **byte == b'.').count() == 2;
+        let dots = memchr::memchr_iter(b'.', &text).count();
+        let is_token = !text.starts_with(b"{") && dots == 2;
         if is_token {
             Self::Token(text)
         } else {

@@ -9,6 +9,7 @@ mod changes;
 mod counting;
 #[cfg(test)]
 mod hooks;
+#[cfg(test)]
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;
