@@ -167,7 +167,7 @@ async fn globs_and_conditions_select_envelopes_and_the_rest_is_not_counted_as_an
     let records = vec![
         came_in_caliper("quiz_submitted", 1, 5),
         came_in_caliper("quiz_submitted", 2, 6),
-        came_in_caliper("grade_change", 1, 5),
+        came_in_caliper("grade_change", 3, 5),
         event("grade_change", 1),
         event("module_created", 2),
     ];
