@@ -2,7 +2,9 @@
 
 use easel_catalog::Catalog;
 
-use super::{InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, WebhookSpec};
+use super::{
+    Format, InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, WebhookSpec,
+};
 use crate::Schedule;
 
 /// The most events of one subscription that are in flight together: `in_flight` times `batch`.
@@ -56,7 +58,9 @@ impl Spec {
     }
 
     /// In a Caliper format, rejects the name of an event type without a Caliper form. In the Canvas
-    /// format, rejects batches. A glob may match event types without a form: the filter leaves them out.
+    /// format, rejects batches. A glob may match event types without a form: their events are not sent.
+    /// A hosted Canvas can send Caliper events of types that the catalogue does not know. They are sent in
+    /// the format `caliper` only, so this format accepts unknown names.
     fn validate_format(&self, webhook: &WebhookSpec, catalog: &Catalog) -> Result<(), String> {
         let batch = webhook.batch.get();
         if !self.format.is_caliper() {
@@ -75,7 +79,10 @@ impl Spec {
         }
         let has_form = |name: &str| {
             let definition = catalog.get(name);
-            definition.is_some_and(|definition| definition.caliper.is_some())
+            match definition {
+                Some(definition) => definition.caliper.is_some(),
+                None => self.format == Format::Caliper,
+            }
         };
         let named = self.events.iter().map(crate::EventGlob::as_str);
         let mut named = named.filter(|name| !name.contains(['*', '?']));
