@@ -75,7 +75,7 @@ pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
 pub use easel_subscriptions::{
     BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SinkSpec, Spec, SpecJson,
-    SqlSpec, Start, Term, WebhookSpec,
+    SqlSpec, SqsSpec, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};

@@ -81,7 +81,9 @@ fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> u64 {
     let records = block.records_from(from);
     let records = records.take_while(|record| record.offset < to);
     let matching = records.filter(|record| {
-        filter.wants_type(&record.event_type) && filter.wants(|| Facts::from_event(&record.bytes))
+        filter.wants_type(&record.event_type)
+            && filter.has_form(&record.event_type, record.provenance.shape)
+            && filter.wants(|| Facts::from_event(&record.bytes))
     });
     matching.count() as u64
 }

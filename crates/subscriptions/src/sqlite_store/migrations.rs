@@ -144,6 +144,13 @@ pub(super) fn add_sealed_specs(connection: &Connection) -> rusqlite::Result<()> 
     )
 }
 
+/// Migrates to a format whose `counts` can have the term `other_format`. An older program would not read
+/// such a row, so the number tells it that it cannot read the file. Nothing else changes.
+#[expect(clippy::unnecessary_wraps, reason = "a migration can fail")]
+pub(super) fn allow_other_format(_connection: &Connection) -> rusqlite::Result<()> {
+    Ok(())
+}
+
 /// Returns true if the file has format 5 or later.
 pub(super) fn has_sealed_specs(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'pending_erasure'";
