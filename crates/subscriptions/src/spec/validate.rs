@@ -22,6 +22,7 @@ impl Spec {
                 return Err("on_exhausted = \"hold_key\" requires order = \"key\"".to_owned());
             }
         }
+        self.validate_origins()?;
         self.validate_secrets()?;
         match &self.sink {
             SinkSpec::Webhook(webhook) => {
@@ -30,6 +31,19 @@ impl Spec {
             }
             SinkSpec::Sql(sql) => self.validate_sql(sql),
         }
+    }
+
+    /// Rejects events by origin beside a pattern that matches all events already.
+    fn validate_origins(&self) -> Result<(), String> {
+        let is_by_origin = !self.user_events.is_empty() || !self.system_events.is_empty();
+        if is_by_origin && self.events.iter().any(|glob| glob.as_str() == "*") {
+            return Err(
+                "events has `*`, which matches all events, so user_events and system_events would \
+                 have no effect; list other events, or none"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Rejects settings that have no meaning for tables. Rows are written in the order of the log, a batch at
@@ -77,7 +91,7 @@ impl Spec {
             let definition = catalog.get(name);
             definition.is_some_and(|definition| definition.caliper.is_some())
         };
-        let named = self.events.iter().map(crate::EventGlob::as_str);
+        let named = self.all_events().map(crate::EventGlob::as_str);
         let mut named = named.filter(|name| !name.contains(['*', '?']));
         match named.find(|name| !has_form(name)) {
             None => Ok(()),
