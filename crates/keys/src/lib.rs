@@ -41,6 +41,8 @@ mod sealer;
 mod secret;
 mod secret_url;
 #[cfg(feature = "signing")]
+mod services_jwt;
+#[cfg(feature = "signing")]
 mod signing_keys;
 mod sigv4;
 #[cfg(test)]
@@ -72,6 +74,8 @@ pub use private_key::{PrivateKey, PrivateKeyError};
 pub use sealer::{SealError, SealedPlace, Sealer};
 pub use secret::{Secret, serialize_exposed};
 pub use secret_url::SecretUrl;
+#[cfg(feature = "signing")]
+pub use services_jwt::{ServicesJwtError, ServicesJwtSecrets, ServicesJwtVerifier};
 #[cfg(feature = "signing")]
 pub use signing_keys::{SigningKeySet, SigningKeys};
 pub use sigv4::SigningKey;
