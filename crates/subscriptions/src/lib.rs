@@ -75,7 +75,7 @@ pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
     Authentication, BatchSize, ClientCertificate, Conditions, EventGlob, Format, InFlight, Masking,
     MaxRate, Name, OnExhausted, OrderBy, Promote, SecretReference, Signing, SinkSpec, Spec,
-    SpecError, SpecJson, SqlLayout, SqlSpec, Start, WebhookSpec,
+    SpecError, SpecJson, SqlLayout, SqlSpec, SqsCredentials, SqsSpec, Start, WebhookSpec,
 };
 pub use spec_check::SpecCheck;
 #[cfg(feature = "sqlite")]

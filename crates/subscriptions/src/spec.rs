@@ -8,6 +8,7 @@ mod delivery;
 mod json;
 mod secrets;
 mod sql;
+mod sqs;
 mod time_limit;
 mod validate;
 mod webhook;
@@ -30,6 +31,7 @@ pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
 pub use secrets::SecretReference;
 pub use sql::{Promote, SqlLayout, SqlSpec};
+pub use sqs::{SqsCredentials, SqsSpec};
 pub use webhook::{Authentication, ClientCertificate, Signing, WebhookSpec};
 
 use crate::Schedule;
@@ -93,6 +95,8 @@ pub enum SinkSpec {
     Webhook(WebhookSpec),
     /// Rows in tables of a database.
     Sql(SqlSpec),
+    /// Messages in a queue of Amazon SQS.
+    Sqs(SqsSpec),
 }
 
 impl SinkSpec {
@@ -100,7 +104,7 @@ impl SinkSpec {
     pub const fn webhook(&self) -> Option<&WebhookSpec> {
         match self {
             Self::Webhook(webhook) => Some(webhook),
-            Self::Sql(_) => None,
+            Self::Sql(_) | Self::Sqs(_) => None,
         }
     }
 
@@ -108,28 +112,39 @@ impl SinkSpec {
     pub const fn sql(&self) -> Option<&SqlSpec> {
         match self {
             Self::Sql(sql) => Some(sql),
-            Self::Webhook(_) => None,
+            Self::Webhook(_) | Self::Sqs(_) => None,
         }
     }
 
-    /// Returns the URL of the endpoint or the database.
+    /// Returns the queue; `None` for another kind of sink.
+    pub const fn sqs(&self) -> Option<&SqsSpec> {
+        match self {
+            Self::Sqs(sqs) => Some(sqs),
+            Self::Webhook(_) | Self::Sql(_) => None,
+        }
+    }
+
+    /// Returns the URL of the endpoint, the database or the queue.
     pub const fn url(&self) -> &SecretUrl {
         match self {
             Self::Webhook(webhook) => &webhook.url,
             Self::Sql(sql) => &sql.url,
+            Self::Sqs(sqs) => &sqs.queue_url,
         }
     }
 
-    /// Returns true if both write to the same place. Other secrets are the same place. A webhook stores no
-    /// position, so all webhooks count as the same place.
+    /// Returns true if both write to the same place. Other secrets are the same place. Webhooks and
+    /// queues store no position, so all webhooks count as the same place, and all queues too.
     pub(crate) fn has_same_destination(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Webhook(_), Self::Webhook(_)) => true,
+            (Self::Webhook(_), Self::Webhook(_)) | (Self::Sqs(_), Self::Sqs(_)) => true,
             (Self::Sql(sql), Self::Sql(other)) => {
                 sql.url.without_secrets() == other.url.without_secrets()
                     && sql.schema == other.schema
             }
-            (Self::Webhook(_), Self::Sql(_)) | (Self::Sql(_), Self::Webhook(_)) => false,
+            (Self::Webhook(_), Self::Sql(_) | Self::Sqs(_))
+            | (Self::Sql(_), Self::Webhook(_) | Self::Sqs(_))
+            | (Self::Sqs(_), Self::Webhook(_) | Self::Sql(_)) => false,
         }
     }
 
@@ -138,6 +153,7 @@ impl SinkSpec {
         match self {
             Self::Webhook(_) => "webhook.url",
             Self::Sql(_) => "sql.url",
+            Self::Sqs(_) => "sqs.queue_url",
         }
     }
 }
@@ -263,8 +279,14 @@ pub enum SpecError {
         number: u32,
     },
     /// The spec has no sink, or several.
-    #[error("exactly one of `webhook` and `sql` is required")]
+    #[error("exactly one of `webhook`, `sql` and `sqs` is required")]
     Sink,
+    /// The credentials of a queue are incomplete, or there are two kinds of them.
+    #[error(
+        "sqs.access_key_id and sqs.secret_access_key are required together, or sqs.profile alone, or \
+         none of them"
+    )]
+    SqsCredentials,
     /// The number of batches in flight is out of range.
     #[error("in_flight must be 1 to 256, not {number}")]
     InFlight {

@@ -4,6 +4,7 @@
 
 mod secret_text;
 mod sql_json;
+mod sqs_json;
 mod webhook_json;
 
 use easel_catalog::KeyField;
@@ -20,6 +21,7 @@ use super::{
 use crate::Schedule;
 use secret_text::SecretTexts;
 use sql_json::SqlJson;
+use sqs_json::SqsJson;
 use webhook_json::WebhookJson;
 
 /// The specification of a subscription.
@@ -81,12 +83,15 @@ pub struct SpecJson {
     /// What to do with a delivery after its last attempt.
     #[serde(default)]
     on_exhausted: OnExhausted,
-    /// The endpoint that events are sent to. Either `webhook` or `sql` is required.
+    /// The endpoint that events are sent to. One of `webhook`, `sql` and `sqs` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookJson>,
-    /// The tables that events are written to. Either `webhook` or `sql` is required.
+    /// The tables that events are written to. One of `webhook`, `sql` and `sqs` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sql: Option<SqlJson>,
+    /// The queue that events are sent to. One of `webhook`, `sql` and `sqs` is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sqs: Option<SqsJson>,
 }
 
 impl SpecJson {
@@ -118,10 +123,12 @@ impl SpecJson {
             on_exhausted,
             sink,
         } = spec;
-        let (webhook, sql) = match sink {
-            SinkSpec::Webhook(webhook) => (Some(WebhookJson::new(webhook, secrets)), None),
-            SinkSpec::Sql(sql) => (None, Some(SqlJson::new(sql, secrets))),
-        };
+        let (mut webhook_json, mut sql_json, mut sqs_json) = (None, None, None);
+        match sink {
+            SinkSpec::Webhook(webhook) => webhook_json = Some(WebhookJson::new(webhook, secrets)),
+            SinkSpec::Sql(sql) => sql_json = Some(SqlJson::new(sql, secrets)),
+            SinkSpec::Sqs(sqs) => sqs_json = Some(SqsJson::new(sqs, secrets)),
+        }
         Self {
             name: name.clone(),
             events: Some(events.clone()),
@@ -137,8 +144,9 @@ impl SpecJson {
             key: key.clone(),
             retry: retry.clone(),
             on_exhausted: *on_exhausted,
-            webhook,
-            sql,
+            webhook: webhook_json,
+            sql: sql_json,
+            sqs: sqs_json,
         }
     }
 }
@@ -147,10 +155,16 @@ impl TryFrom<SpecJson> for Spec {
     type Error = SpecError;
 
     fn try_from(json: SpecJson) -> Result<Self, SpecError> {
-        let sink = match (json.webhook, json.sql) {
-            (Some(webhook), None) => SinkSpec::Webhook(webhook.into()),
-            (None, Some(sql)) => SinkSpec::Sql(sql.into()),
-            (None, None) | (Some(_), Some(_)) => return Err(SpecError::Sink),
+        let sink = match (json.webhook, json.sql, json.sqs) {
+            (Some(webhook), None, None) => SinkSpec::Webhook(webhook.into()),
+            (None, Some(sql), None) => SinkSpec::Sql(sql.into()),
+            (None, None, Some(sqs)) => SinkSpec::Sqs(sqs.try_into()?),
+            (None, None, None)
+            | (Some(_), Some(_), _)
+            | (Some(_), _, Some(_))
+            | (_, Some(_), Some(_)) => {
+                return Err(SpecError::Sink);
+            }
         };
         let is_by_origin = !json.user_events.is_empty() || !json.system_events.is_empty();
         let events = json.events.unwrap_or_else(|| {

@@ -2,7 +2,10 @@
 
 use easel_catalog::Catalog;
 
-use super::{InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, WebhookSpec};
+use super::{
+    InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, SqsCredentials, SqsSpec,
+    WebhookSpec,
+};
 use crate::Schedule;
 
 /// The most events of one subscription that are in flight together: `in_flight` times `batch`.
@@ -27,9 +30,14 @@ impl Spec {
         match &self.sink {
             SinkSpec::Webhook(webhook) => {
                 validate_signing(webhook)?;
-                self.validate_format(webhook, catalog)
+                self.validate_batch(webhook)?;
+                self.validate_format(catalog)
             }
             SinkSpec::Sql(sql) => self.validate_sql(sql),
+            SinkSpec::Sqs(sqs) => {
+                self.validate_sqs(sqs)?;
+                self.validate_format(catalog)
+            }
         }
     }
 
@@ -69,9 +77,37 @@ impl Spec {
         }
     }
 
-    /// In a Caliper format, rejects the name of an event type without a Caliper form. In the Canvas
-    /// format, rejects batches. A glob may match event types without a form: the filter leaves them out.
-    fn validate_format(&self, webhook: &WebhookSpec, catalog: &Catalog) -> Result<(), String> {
+    /// Rejects credentials that cannot work, and more batches in flight than a crash may repeat. A FIFO queue
+    /// keeps the order of messages with one group, so the lane must keep the order of events with one key.
+    fn validate_sqs(&self, sqs: &SqsSpec) -> Result<(), String> {
+        match &sqs.credentials {
+            SqsCredentials::Environment => (),
+            SqsCredentials::Profile(name) => {
+                SqsSpec::check_profile(name).map_err(|fault| format!("sqs.profile: {fault}"))?;
+            }
+            SqsCredentials::Keys { access_key_id, .. } => {
+                SqsSpec::check_access_key_id(access_key_id)
+                    .map_err(|fault| format!("sqs.access_key_id: {fault}"))?;
+            }
+        }
+        if self.in_flight.get() > SqsSpec::MAX_IN_FLIGHT {
+            return Err(format!(
+                "in_flight must be at most {} for a queue, not {}",
+                SqsSpec::MAX_IN_FLIGHT,
+                self.in_flight.get()
+            ));
+        }
+        if sqs.is_fifo() && self.order == OrderBy::None {
+            return Err(
+                "a FIFO queue requires order = \"key\": each key is a message group".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// In the Canvas format, rejects batches. In a Caliper format, rejects more events in flight than a crash
+    /// may repeat.
+    fn validate_batch(&self, webhook: &WebhookSpec) -> Result<(), String> {
         let batch = webhook.batch.get();
         if !self.format.is_caliper() {
             return match batch {
@@ -86,6 +122,15 @@ impl Spec {
                 "in_flight times batch must be at most {MAX_UNDER_WAY}, not {} times {batch}",
                 self.in_flight.get()
             ));
+        }
+        Ok(())
+    }
+
+    /// In a Caliper format, rejects the name of an event type without a Caliper form. A glob may match event
+    /// types without a form: the filter leaves them out.
+    fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
+        if !self.format.is_caliper() {
+            return Ok(());
         }
         let has_form = |name: &str| {
             let definition = catalog.get(name);
