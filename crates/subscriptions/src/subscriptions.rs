@@ -292,17 +292,9 @@ impl Subscriptions {
                 let name = current.spec.name.clone();
                 return Err(ChangeError::DeclaredInFile { name });
             }
-            let store = &subscriptions.store;
-            let tombstone = subscriptions.tombstone_of(&current);
-            let removed = store.remove(current.id, current.revision, tombstone.clone());
-            removed.await?;
-            // The tombstone comes first, so that the owner always finds one of the two.
-            subscriptions.add_tombstone(tombstone);
-            let removed = subscriptions.modify(|by_name| by_name.remove(&current.spec.name));
-            for lane in removed.iter().flat_map(LaneSet::lanes) {
-                lane.retire();
-            }
-            Ok(())
+            let owner = current.owner.as_deref().cloned();
+            let tombstone = owner.map(|owner| subscriptions.tombstone_of(owner));
+            subscriptions.remove_version(&current, tombstone).await
         })
         .await
     }

@@ -241,6 +241,7 @@ mod tests {
                 dead_letters: 0,
                 expired: 0,
                 adds_up: true,
+                owner: None,
                 unguarded: false,
                 pending_since: None,
                 reason: None,

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Subscriptions, guard_after_change};
+use super::{LaneSet, Subscriptions, guard_after_change};
 use crate::definition::Definition;
 use crate::state_store::StateStoreError;
 use crate::{ChangeError, GuardState, Origin, Owner, Spec, State, Subscription, Tombstone};
@@ -74,6 +74,26 @@ impl Subscriptions {
         .await
     }
 
+    /// Deletes a subscription for its owner. Its tombstone has the owner's latest document.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`StateStoreError::Changed`] if `current` is outdated.
+    pub async fn remove_owned(
+        self: &Arc<Self>,
+        current: &Arc<Subscription>,
+        owner: Owner,
+    ) -> Result<(), ChangeError> {
+        let current = Arc::clone(current);
+        self.exclusively(async move |subscriptions| {
+            let tombstone = subscriptions.tombstone_of(owner);
+            subscriptions
+                .remove_version(&current, Some(tombstone))
+                .await
+        })
+        .await
+    }
+
     /// Returns what is left of removed subscriptions, by the owner's id.
     pub fn tombstones(&self) -> Vec<Tombstone> {
         let tombstones = self
@@ -101,19 +121,37 @@ impl Subscriptions {
         .await
     }
 
-    /// Returns the tombstone that a subscription leaves when it is removed now; `None` without an owner.
-    pub(super) fn tombstone_of(&self, subscription: &Subscription) -> Option<Tombstone> {
-        let owner = subscription.owner.as_deref()?.clone();
+    /// Returns the tombstone of a subscription that is removed now.
+    pub(super) fn tombstone_of(&self, owner: Owner) -> Tombstone {
         let removed_at = self.clock.now();
         // The store keeps milliseconds.
         let removed_at = Timestamp::from_millisecond(removed_at.as_millisecond());
-        Some(Tombstone {
+        Tombstone {
             owner,
             removed_at: removed_at.unwrap_or(Timestamp::UNIX_EPOCH),
-        })
+        }
     }
 
-    pub(super) fn add_tombstone(&self, tombstone: Option<Tombstone>) {
+    /// Deletes this version of a subscription. Call it only while holding the lock of changes.
+    pub(super) async fn remove_version(
+        &self,
+        current: &Subscription,
+        tombstone: Option<Tombstone>,
+    ) -> Result<(), ChangeError> {
+        let removed = self
+            .store
+            .remove(current.id, current.revision, tombstone.clone());
+        removed.await?;
+        // The tombstone comes first, so that the owner always finds one of the two.
+        self.add_tombstone(tombstone);
+        let removed = self.modify(|by_name| by_name.remove(&current.spec.name));
+        for lane in removed.iter().flat_map(LaneSet::lanes) {
+            lane.retire();
+        }
+        Ok(())
+    }
+
+    fn add_tombstone(&self, tombstone: Option<Tombstone>) {
         let mut tombstones = self
             .tombstones
             .write()

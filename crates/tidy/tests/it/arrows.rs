@@ -34,6 +34,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("caliper", &["catalog"]),
+    (
+        "canvas-service",
+        &["access", "catalog", "keys", "log", "subscriptions"],
+    ),
     ("catalog", &[]),
     (
         "cli",
@@ -75,6 +79,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "access",
             "api",
             "caliper",
+            "canvas-service",
             "catalog",
             "deliver",
             "drift",
