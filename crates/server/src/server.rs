@@ -248,9 +248,10 @@ impl Server {
         self.address
     }
 
-    /// Returns the address of the listener for the calls of Canvas's own client, if they have one.
-    pub fn canvas_address(&self) -> Option<SocketAddr> {
-        self.canvas.as_ref()?.address()
+    /// Returns the address and the path of Canvas's `app-host`, if the calls of Canvas's own client are served.
+    pub fn app_host(&self) -> Option<(SocketAddr, &str)> {
+        let address = self.canvas.as_ref()?.address().unwrap_or(self.address);
+        Some((address, &self.config.canvas_service.path))
     }
 
     /// Returns the first token at the first start, if the program that starts the server must show it.

@@ -115,7 +115,10 @@ impl LaneJson {
             dead_letters,
             expired: balance.get(Term::Expired),
             adds_up: balance.adds_up(),
-            owner: subscription.owner.as_ref().map(|owner| owner.system.as_str()),
+            owner: subscription
+                .owner
+                .as_ref()
+                .map(|owner| owner.system.as_str()),
             unguarded: subscription.guard == GuardState::Reported,
             pending_since,
             held_since: hold.as_ref().map(|hold| hold.since),

@@ -139,7 +139,7 @@ data_services = SubscriptionClient.new(app_host, DATA_SERVICES)
 stream = {
   "ContextType" => "root_account", "ContextId" => "root-uuid", "EventTypes" => ["grade_change"],
   "Format" => "caliper", "TransportType" => "https",
-  "TransportMetadata" => { "Url" => "https://data.example.edu/hook?key=planted" },
+  "TransportMetadata" => { "Url" => "https://93.184.215.14/hook?key=planted" },
   "OwnerId" => "10000000000021", "OwnerType" => "person", "NewMember" => { "a" => [1, nil] },
 }
 ids = Array.new(130) { data_services.create(stream).parsed_response["Id"] }
