@@ -60,6 +60,11 @@ impl Problem {
         self.status
     }
 
+    /// Returns the sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Returns the stable code.
     pub const fn code(&self) -> &'static str {
         self.code

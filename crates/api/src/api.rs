@@ -10,6 +10,7 @@ use easel_drift::DriftScanner;
 use easel_keys::Keys;
 use easel_log::{Clock, SharedLog};
 use easel_quarantine::Quarantine;
+use easel_sources::Sources;
 use easel_subscriptions::Subscriptions;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub struct Api {
     pub catalog: Arc<Catalog>,
     /// What arrives and is unknown to the catalogue.
     pub drift: Arc<DriftScanner>,
+    /// The sources of events.
+    pub sources: Arc<Sources>,
     /// The access tokens.
     pub tokens: Arc<Tokens>,
     /// The keys of the server.

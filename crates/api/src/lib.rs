@@ -36,6 +36,7 @@ mod keys;
 mod parked;
 mod quarantine;
 mod replays;
+mod sources;
 mod status;
 mod subscriptions;
 mod tables;

@@ -34,6 +34,9 @@ struct QuarantinedJson {
     detail: String,
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
+    /// The name of the source, if the record came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
     /// The bytes of the record, if they are text.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
@@ -133,6 +136,7 @@ impl From<Quarantined> for QuarantinedJson {
             code: quarantined.code,
             detail: quarantined.detail,
             received_at: quarantined.received_at,
+            source: quarantined.source.as_deref().map(str::to_owned),
             data,
             data_base64,
         }

@@ -14,7 +14,8 @@ use utoipa_axum::routes;
 use crate::document::{self, finish};
 use crate::{
     Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
-    parked, quarantine, replays, status, subscriptions, tables, tail, test_delivery, tokens,
+    parked, quarantine, replays, sources, status, subscriptions, tables, tail, test_delivery,
+    tokens,
 };
 
 /// Returns the routes under `/v1`. The route `/v1/openapi.json` answers with the document that
@@ -78,6 +79,8 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(caliper::check_envelope))
         .routes(routes!(drift::list))
         .routes(routes!(keys::list))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::show))
         .routes(routes!(status::show))
         .routes(routes!(tables::show))
         .routes(routes!(tables::plan))
@@ -106,6 +109,11 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(drift::clear))
         .routes(routes!(keys::rotate_signing))
         .routes(routes!(keys::rotate_master))
+        .routes(routes!(sources::create))
+        .routes(routes!(sources::replace))
+        .routes(routes!(sources::remove))
+        .routes(routes!(sources::pause))
+        .routes(routes!(sources::resume))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
         .routes(routes!(tokens::remove))

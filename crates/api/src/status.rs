@@ -4,6 +4,7 @@
 
 mod attention;
 mod lane;
+mod source;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use utoipa::ToSchema;
 use crate::Api;
 use attention::{AttentionJson, attention};
 use lane::LaneJson;
+use source::SourceStatusJson;
 
 /// The time over which the rate of events is measured.
 const RATE_WINDOW: Duration = Duration::from_mins(5);
@@ -50,6 +52,8 @@ pub(crate) struct StatusJson {
     cursors_saved: bool,
     /// All subscriptions, by name.
     lanes: Vec<LaneJson>,
+    /// All sources, by name.
+    sources: Vec<SourceStatusJson>,
     /// What needs an operator. Empty if there is no problem.
     attention: Vec<AttentionJson>,
 }
@@ -152,6 +156,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
         lanes_running: api.server.lane_count.borrow().unwrap_or(0),
         cursors_saved: api.subscriptions.is_healthy(),
         lanes,
+        sources: source::all(&api, now),
         attention: Vec::new(),
     };
     status.attention = attention(&status);

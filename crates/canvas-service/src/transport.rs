@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use easel_keys::{Secret, SecretUrl, SigningAlgorithm};
-use easel_subscriptions::{BatchSize, Signing, SinkSpec, SqsCredentials, SqsSpec, WebhookSpec};
+use easel_subscriptions::{BatchSize, QueueCredentials, Signing, SinkSpec, SqsSpec, WebhookSpec};
 use serde_json::{Map, Value};
 
 use crate::service_error::ServiceError;
@@ -95,7 +95,7 @@ fn sqs(
         queue_url: url,
         region: text(&["region"]).map(str::to_owned),
         endpoint_url: None,
-        credentials: SqsCredentials::Keys {
+        credentials: QueueCredentials::Keys {
             access_key_id: access_key_id.to_owned(),
             secret_access_key: Secret::new(secret.to_owned()),
         },
@@ -197,7 +197,7 @@ mod tests {
                 panic!("{sink:?}")
             };
             assert_eq!(sqs.region.as_deref(), Some("eu-west-1"), "{names:?}");
-            let keys = SqsCredentials::Keys {
+            let keys = QueueCredentials::Keys {
                 access_key_id: "AKIA".to_owned(),
                 secret_access_key: Secret::new("s".to_owned()),
             };

@@ -15,13 +15,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::facts::string_or_number;
 use crate::fault_code::FaultCode;
 use crate::flaw::Flaw;
-use crate::raw_text::RawText;
-use crate::scanner::{Container, Scanner};
-use crate::seen_keys::SeenKeys;
-use crate::{Event, Fault, Limits, event_id, is_operator_event, parse_timestamp};
+use crate::object_members::{members, must_be_object, skip, string_or_number, value_if_string};
+use crate::scanner::Scanner;
+use crate::{Event, EventShape, Fault, Limits, event_id, is_operator_event, parse_timestamp};
 
 const MAX_EVENT_NAME_CHARS: usize = 128;
 
@@ -39,12 +37,29 @@ pub fn admit_stored(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
 
 /// Whether operator events, the events of Easel itself, are rejected.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OperatorEventRule {
+pub(crate) enum OperatorEventRule {
     Rejected,
     Accepted,
 }
 
 fn read(input: &[u8], limits: &Limits, operator_events: OperatorEventRule) -> Result<Event, Flaw> {
+    validate_text(input, limits)?;
+    let mut scanner = Scanner::minifying(input, limits.max_depth);
+    let metadata = event(&mut scanner, operator_events)?;
+    let bytes = Bytes::from(scanner.into_minified());
+    Ok(Event {
+        id: event_id(&bytes),
+        event_type: metadata.event_name,
+        occurred_at: metadata.event_time,
+        root_account_id: metadata.root_account_id,
+        root_account_uuid: metadata.root_account_uuid,
+        shape: EventShape::Canvas,
+        bytes,
+    })
+}
+
+/// Validates the size of an input, and that it is UTF-8.
+pub(crate) fn validate_text(input: &[u8], limits: &Limits) -> Result<(), Flaw> {
     if input.len() > limits.max_event_bytes {
         let (size, allowed) = (input.len(), limits.max_event_bytes);
         let message = format!("the event has {size} bytes, more than the {allowed} allowed");
@@ -58,17 +73,7 @@ fn read(input: &[u8], limits: &Limits, operator_events: OperatorEventRule) -> Re
             "the bytes must be UTF-8",
         ));
     }
-    let mut scanner = Scanner::minifying(input, limits.max_depth);
-    let metadata = event(&mut scanner, operator_events)?;
-    let bytes = Bytes::from(scanner.into_minified());
-    Ok(Event {
-        id: event_id(&bytes),
-        event_type: metadata.event_name,
-        occurred_at: metadata.event_time,
-        root_account_id: metadata.root_account_id,
-        root_account_uuid: metadata.root_account_uuid,
-        bytes,
-    })
+    Ok(())
 }
 
 /// The members of the metadata that admission reads.
@@ -178,17 +183,28 @@ fn event_name(
     let Some(name) = text.decode() else {
         return Err(bad("the event_name must not have an unpaired surrogate"));
     };
+    validate_event_name(&name, start, operator_events)?;
+    Ok(name.into())
+}
+
+/// Validates an event name, which is at `start` in the input.
+pub(crate) fn validate_event_name(
+    name: &str,
+    start: usize,
+    operator_events: OperatorEventRule,
+) -> Result<(), Flaw> {
+    let bad = |message| Flaw::new(FaultCode::BadEventName, start, message);
     if name.is_empty() {
         return Err(bad("the event_name must not be empty"));
     }
     if name.chars().nth(MAX_EVENT_NAME_CHARS).is_some() {
         return Err(bad("the event_name must not be longer than 128 characters"));
     }
-    if operator_events == OperatorEventRule::Rejected && is_operator_event(&name) {
+    if operator_events == OperatorEventRule::Rejected && is_operator_event(name) {
         let message = "the event_name must not begin with `easel.`; Easel alone sends such events";
         return Err(Flaw::new(FaultCode::ReservedEventName, start, message));
     }
-    Ok(name.into())
+    Ok(())
 }
 
 fn event_time(scanner: &mut Scanner<'_>) -> Result<Timestamp, Flaw> {
@@ -217,55 +233,6 @@ fn body(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
         "the body must be an object",
     )?;
     members(scanner, |scanner, _| skip(scanner))
-}
-
-/// Moves past a colon and a value.
-fn skip(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
-    scanner.colon()?;
-    scanner.value()
-}
-
-/// Reads an object whose keys must differ. Calls `member` after each key, before the colon. `member`
-/// must move past the colon and the value.
-fn members<'a>(
-    scanner: &mut Scanner<'a>,
-    mut member: impl FnMut(&mut Scanner<'a>, RawText<'a>) -> Result<(), Flaw>,
-) -> Result<(), Flaw> {
-    let mut keys = SeenKeys::default();
-    let mut has_entry = scanner.enter(Container::Object)?;
-    while has_entry {
-        let key = scanner.key()?;
-        if !keys.insert(key.bytes()) {
-            let message = "the key must not appear twice in its object";
-            return Err(Flaw::new(FaultCode::DuplicateKey, key.at, message));
-        }
-        member(scanner, key)?;
-        has_entry = scanner.advance()?;
-    }
-    Ok(())
-}
-
-/// Rejects a value that is not an object, with this code and message. Does not move past an object.
-fn must_be_object(
-    scanner: &mut Scanner<'_>,
-    code: FaultCode,
-    message: &'static str,
-) -> Result<(), Flaw> {
-    let start = scanner.at();
-    if scanner.peek() == Some(b'{') {
-        return Ok(());
-    }
-    scanner.value()?;
-    Err(Flaw::new(code, start, message))
-}
-
-/// Moves past a value. Returns the value if it is a string.
-fn value_if_string<'a>(scanner: &mut Scanner<'a>) -> Result<Option<RawText<'a>>, Flaw> {
-    if scanner.peek() == Some(b'"') {
-        return scanner.string().map(Some);
-    }
-    scanner.value()?;
-    Ok(None)
 }
 
 #[cfg(test)]

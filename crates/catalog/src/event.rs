@@ -15,17 +15,29 @@ use uuid::{Builder, Uuid};
 pub struct Event {
     /// The id: [`event_id`] of the bytes.
     pub id: Uuid,
-    /// The `event_name`, unescaped; 1 to 128 characters.
+    /// The `event_name`, unescaped; 1 to 128 characters. A Caliper envelope has no such name:
+    /// [`admit_hosted`](crate::admit_hosted) says what its type is.
     pub event_type: Arc<str>,
-    /// The `event_time`.
+    /// The `event_time`, or the `eventTime` of a Caliper event.
     pub occurred_at: Timestamp,
     /// The `root_account_id`, as [`Facts`](crate::Facts) reads it.
     pub root_account_id: Option<Arc<str>>,
     /// The `root_account_uuid`, as [`Facts`](crate::Facts) reads it.
     pub root_account_uuid: Option<Arc<str>>,
+    /// The format of the bytes.
+    pub shape: EventShape,
     /// The stored form: the input bytes without white space between tokens. The key `attributes` is
     /// replaced by `metadata`. Nothing else changes.
     pub bytes: Bytes,
+}
+
+/// The format in which an event was sent and is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventShape {
+    /// An object with `metadata` and `body`, as Canvas writes it.
+    Canvas,
+    /// A Caliper envelope with one event.
+    Caliper,
 }
 
 /// Returns the id of an event: the first 128 bits of BLAKE3 over its stored form, as a version 4 UUID.

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use crate::event_type::EventOrigin;
-use crate::facts::{Facts, string_or_number};
+use crate::facts::Facts;
 use crate::flaw::Flaw;
+use crate::object_members::string_or_number;
 use crate::scanner::{Container, Scanner};
 
 /// The facts of a stored event, each part read at most once.

@@ -1,11 +1,20 @@
 //! The facts of a stored event that filters use.
+//!
+//! A Canvas event has them in its metadata. A Caliper envelope has them in several places: the user and
+//! the root account in the actor, the context in the group or in the membership, the context's account
+//! in the object. So a course condition finds the events of a course in both formats.
 
 use std::borrow::Cow;
 
+use crate::caliper_envelope::{CaliperEntity, CaliperMembers, CanvasExtension, short_term};
 use crate::flaw::Flaw;
+use crate::object_members::string_or_number;
 use crate::scanner::{Container, Scanner};
 
-/// The facts in the metadata of a stored event: its time, accounts, context, user and producer.
+/// The start of the ids that Canvas gives to entities.
+const CANVAS_URN: &str = "urn:instructure:canvas:";
+
+/// The facts of a stored event: its time, accounts, context, user and producer.
 ///
 /// A string is unescaped. A number keeps its spelling. Any other value counts as missing, as null
 /// does.
@@ -25,14 +34,77 @@ pub struct Facts<'a> {
     pub context_account_id: Option<Cow<'a, str>>,
     /// The acting user's global id.
     pub user_id: Option<Cow<'a, str>>,
-    /// The producer of the event, such as `canvas`.
+    /// The producer of the event, such as `canvas`. A Caliper event with values of Canvas is from
+    /// `canvas`, unless it says otherwise.
     pub producer: Option<Cow<'a, str>>,
 }
 
 impl<'a> Facts<'a> {
-    /// Reads the facts of an event in its stored form. Any other input gives no facts.
+    /// Reads the facts of an event in its stored form, a Canvas event or a Caliper envelope. Any other
+    /// input gives no facts.
+    ///
+    /// A stored Canvas event always has `metadata`, and a stored envelope never has it.
     pub fn from_event(stored: &'a [u8]) -> Self {
-        read(&mut Scanner::new(stored, usize::MAX)).unwrap_or_default()
+        match read(&mut Scanner::new(stored, usize::MAX)) {
+            Ok(Some(facts)) => facts,
+            Ok(None) => {
+                let members = CaliperMembers::read(&mut Scanner::new(stored, usize::MAX));
+                members.map_or_else(|_| Self::default(), Self::from_envelope)
+            }
+            Err(_) => Self::default(),
+        }
+    }
+
+    /// Returns the fact of this name, which is its key in the metadata of a Canvas event.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let fact = match name {
+            "event_time" => &self.event_time,
+            "root_account_id" => &self.root_account_id,
+            "root_account_uuid" => &self.root_account_uuid,
+            "context_type" => &self.context_type,
+            "context_id" => &self.context_id,
+            "context_account_id" => &self.context_account_id,
+            "user_id" => &self.user_id,
+            "producer" => &self.producer,
+            _ => return None,
+        };
+        fact.as_deref()
+    }
+
+    /// Returns the facts of the event in a Caliper envelope.
+    pub(crate) fn from_envelope(members: CaliperMembers<'a>) -> Self {
+        let CaliperMembers {
+            event_time,
+            actor,
+            object,
+            group,
+            organization,
+            extension,
+            ..
+        } = members;
+        let is_from_canvas = extension.is_some() || actor.extension.is_some();
+        let user_id = user_id(&actor);
+        let (context_type, context_id) = context(&group)
+            .or_else(|| context(&organization))
+            .map_or((None, None), |(kind, id)| (Some(kind), Some(id)));
+        let own = extension.unwrap_or_default();
+        let of_actor = actor.extension.unwrap_or_default();
+        let of_object = object.extension.unwrap_or_default();
+        let of_group = group.extension.unwrap_or_default();
+        let canvas = || is_from_canvas.then_some(Cow::Borrowed("canvas"));
+        Self {
+            event_time: event_time.and_then(|time| time.text),
+            root_account_id: of_actor.root_account_id.or(own.root_account_id),
+            root_account_uuid: of_actor.root_account_uuid.or(own.root_account_uuid),
+            context_type,
+            context_id,
+            context_account_id: of_object
+                .context_account_id
+                .or(of_group.context_account_id)
+                .or(own.context_account_id),
+            user_id,
+            producer: own.producer.or_else(canvas),
+        }
     }
 
     fn get_mut(&mut self, name: &[u8]) -> Option<&mut Option<Cow<'a, str>>> {
@@ -50,19 +122,63 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Reads up to the end of the metadata. The long part of an event, the body, usually comes after it.
-fn read<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
+/// Returns the id of the acting user. Canvas writes the id 0 for a user that it does not know.
+fn user_id<'a>(actor: &CaliperEntity<'a>) -> Option<Cow<'a, str>> {
+    let is_person = actor
+        .entity_class
+        .as_deref()
+        .is_some_and(|class| short_term(class) == "Person");
+    let entity_id = actor.extension.as_ref().and_then(|e| e.entity_id.clone());
+    let user_id = match canvas_id(actor) {
+        Some((kind, id)) => (kind == "user").then(|| Cow::Owned(id.to_owned())),
+        None => entity_id.filter(|_| is_person),
+    };
+    user_id.filter(|id| id != "0")
+}
+
+/// Returns class name and id of the context that an organization is.
+fn context<'a>(organization: &CaliperEntity<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    if let Some(CanvasExtension {
+        context_type: Some(context_type),
+        entity_id: Some(entity_id),
+        ..
+    }) = &organization.extension
+    {
+        return Some((context_type.clone(), entity_id.clone()));
+    }
+    let (kind, id) = canvas_id(organization)?;
+    let context_type = match kind {
+        "course" => "Course",
+        "group" => "Group",
+        "account" => "Account",
+        "user" => "User",
+        _ => return None,
+    };
+    Some((Cow::Borrowed(context_type), Cow::Owned(id.to_owned())))
+}
+
+/// Returns the kind and the id in an id such as `urn:instructure:canvas:course:7` or
+/// `urn:instructure:canvas:course:7:section:8`.
+fn canvas_id<'e>(entity: &'e CaliperEntity<'_>) -> Option<(&'e str, &'e str)> {
+    let mut parts = entity.id.as_deref()?.strip_prefix(CANVAS_URN)?.split(':');
+    let (kind, id) = (parts.next()?, parts.next()?);
+    (!id.is_empty()).then_some((kind, id))
+}
+
+/// Reads up to the end of the metadata. The long part of an event, the body, usually comes after it. Returns
+/// `None` if there is no metadata.
+fn read<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Facts<'a>>, Flaw> {
     let mut has_entry = scanner.enter(Container::Object)?;
     while has_entry {
         let key = scanner.key()?;
         scanner.colon()?;
         if key.bytes().as_ref() == b"metadata" {
-            return metadata(scanner);
+            return metadata(scanner).map(Some);
         }
         scanner.value()?;
         has_entry = scanner.advance()?;
     }
-    Ok(Facts::default())
+    Ok(None)
 }
 
 fn metadata<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
@@ -78,24 +194,6 @@ fn metadata<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
         has_entry = scanner.advance()?;
     }
     Ok(facts)
-}
-
-/// Moves past a value. Returns the value if it is a string or a number.
-pub(crate) fn string_or_number<'a>(
-    scanner: &mut Scanner<'a>,
-) -> Result<Option<Cow<'a, str>>, Flaw> {
-    let start = scanner.at();
-    match scanner.peek() {
-        Some(b'"') => Ok(scanner.string()?.decode()),
-        Some(b'-' | b'0'..=b'9') => {
-            scanner.value()?;
-            Ok(str::from_utf8(scanner.since(start)).ok().map(Cow::Borrowed))
-        }
-        _ => {
-            scanner.value()?;
-            Ok(None)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub enum FaultCode {
     TooDeep,
     /// The input has data after the end of the JSON value.
     TrailingData,
-    /// The event is not an object.
+    /// The event or envelope is not an object.
     NotAnObject,
     /// The batch is not an array.
     NotAnArray,
@@ -35,14 +35,26 @@ pub enum FaultCode {
     BadEventName,
     /// The `event_name` begins with `easel.`, which is reserved for Easel itself.
     ReservedEventName,
-    /// The metadata has no `event_time`.
+    /// The metadata has no `event_time`, or the Caliper event has no `eventTime`.
     MissingEventTime,
-    /// The `event_time` is not a timestamp.
+    /// The `event_time` or `eventTime` is not a timestamp.
     BadEventTime,
     /// The event has no `body`.
     MissingBody,
     /// The `body` is not an object.
     BodyNotObject,
+    /// The Caliper envelope has no `data`.
+    MissingData,
+    /// The `data` of a Caliper envelope is not an array with exactly one event.
+    DataNotOneEvent,
+    /// The Caliper event has no `type`, and no event name came with the message.
+    MissingType,
+    /// The `type` of the Caliper event does not name a type.
+    BadType,
+    /// The Caliper event has no `action`, and no event name came with the message.
+    MissingAction,
+    /// The `action` of the Caliper event does not name an action.
+    BadAction,
 }
 
 impl FaultCode {
@@ -67,6 +79,12 @@ impl FaultCode {
         Self::BadEventTime,
         Self::MissingBody,
         Self::BodyNotObject,
+        Self::MissingData,
+        Self::DataNotOneEvent,
+        Self::MissingType,
+        Self::BadType,
+        Self::MissingAction,
+        Self::BadAction,
     ];
 
     /// Returns the stable code, for programs.
@@ -91,6 +109,12 @@ impl FaultCode {
             Self::BadEventTime => "bad_event_time",
             Self::MissingBody => "missing_body",
             Self::BodyNotObject => "body_not_object",
+            Self::MissingData => "missing_data",
+            Self::DataNotOneEvent => "data_not_one_event",
+            Self::MissingType => "missing_type",
+            Self::BadType => "bad_type",
+            Self::MissingAction => "missing_action",
+            Self::BadAction => "bad_action",
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`admit`] turns bytes into an [`Event`] in one pass, without a tree. [`split_array`] and
 //! [`split_lines`] split a batch first, so that one invalid event does not reject the others.
-//! [`Facts`] reads the metadata of a stored event.
+//! [`admit_hosted`] also takes a Caliper envelope, as a hosted Canvas sends it. [`Facts`] reads the
+//! accounts, context and user of a stored event.
 //!
 //! The [`Catalog`] knows every event type and field. It validates events and makes examples. It
 //! also generates JSON Schemas, an AsyncAPI document and Markdown pages.
@@ -59,6 +60,7 @@ mod json_schema;
 mod page;
 
 mod admission;
+mod caliper_envelope;
 mod encoding;
 mod event;
 mod event_facts;
@@ -66,7 +68,9 @@ mod facts;
 mod fault;
 mod fault_code;
 mod flaw;
+mod hosted_admission;
 mod limits;
+mod object_members;
 mod order_key;
 mod place;
 mod raw_text;
@@ -95,7 +99,7 @@ pub use catalog_file::{CatalogFile, DataFileError};
 pub use column::Column;
 pub use cut::{MAX_TEXT_CHARS, cut_text};
 pub use encoding::{NotUtf8Text, without_bom};
-pub use event::{Event, event_id};
+pub use event::{Event, EventShape, event_id};
 pub use event_facts::{EventDetails, EventFacts};
 pub use event_type::{Context, EventOrigin, EventType, MadeBy, MetadataField, MetadataUse};
 pub use facts::Facts;
@@ -105,6 +109,7 @@ pub use field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Valu
 pub use fields::Fields;
 pub use finding::{Drift, Finding, Rule, ValueClass};
 pub use global_id::{GlobalId, GlobalIdError};
+pub use hosted_admission::admit_hosted;
 pub use json::{Json, JsonString};
 pub use json_tree::read_value;
 pub use json_writer::JsonWriter;

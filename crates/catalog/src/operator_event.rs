@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::event_type::OPERATOR_PREFIX;
 use crate::timestamp::event_time;
-use crate::{Drift, Event, Reach, event_id};
+use crate::{Drift, Event, EventShape, Reach, event_id};
 
 /// The producer of these events.
 const PRODUCER: &str = "easel";
@@ -99,6 +99,17 @@ pub enum OperatorEvent {
         /// The offsets of the lost events. Other events can lie between them.
         offsets: Range<u64>,
     },
+    /// Deliveries of a source fail so often that hosted Canvas will switch the stream off.
+    SourceFailing {
+        /// The name of the source.
+        source: String,
+        /// How they fail: `time_outs` or `errors`.
+        kind: &'static str,
+        /// The number of failed deliveries in the last 24 hours.
+        failure_count: u64,
+        /// After about this many in 24 hours, hosted Canvas switches the stream off.
+        limit: u64,
+    },
 }
 
 /// An event type or a field that the catalogue does not know.
@@ -114,7 +125,7 @@ pub struct FoundDrift {
 
 impl OperatorEvent {
     /// Every event type.
-    pub const TYPES: [&str; 7] = [
+    pub const TYPES: [&str; 8] = [
         "easel.subscription.held",
         "easel.subscription.resumed",
         "easel.subscription.deactivated",
@@ -122,11 +133,21 @@ impl OperatorEvent {
         "easel.drift.found",
         "easel.disk.low",
         "easel.log.trimmed_past_cursor",
+        "easel.source.failing",
     ];
 
     /// Returns the event type.
     pub const fn event_type(&self) -> &'static str {
-        let [held, resumed, deactivated, dead, drift, disk, trimmed] = Self::TYPES;
+        let [
+            held,
+            resumed,
+            deactivated,
+            dead,
+            drift,
+            disk,
+            trimmed,
+            failing,
+        ] = Self::TYPES;
         match self {
             Self::SubscriptionHeld { .. } => held,
             Self::SubscriptionResumed { .. } => resumed,
@@ -135,6 +156,7 @@ impl OperatorEvent {
             Self::DriftFound { .. } => drift,
             Self::DiskLow { .. } => disk,
             Self::TrimmedPastCursor { .. } => trimmed,
+            Self::SourceFailing { .. } => failing,
         }
     }
 
@@ -161,6 +183,7 @@ impl OperatorEvent {
             occurred_at: Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time),
             root_account_id: root_account_id.map(Arc::from),
             root_account_uuid: None,
+            shape: EventShape::Canvas,
             bytes: Bytes::from(bytes),
         }
     }
@@ -173,7 +196,7 @@ impl OperatorEvent {
             | Self::SubscriptionDeactivated { reach, .. }
             | Self::ManyDeadLetters { reach, .. }
             | Self::TrimmedPastCursor { reach, .. } => Some(reach),
-            Self::DriftFound { .. } | Self::DiskLow { .. } => None,
+            Self::DriftFound { .. } | Self::DiskLow { .. } | Self::SourceFailing { .. } => None,
         }
     }
 
@@ -237,6 +260,17 @@ impl OperatorEvent {
                 "first_offset": offsets.start,
                 "last_offset": offsets.end.saturating_sub(1),
                 "subscription": subscription,
+            }),
+            Self::SourceFailing {
+                source,
+                kind,
+                failure_count,
+                limit,
+            } => json!({
+                "failure_count": failure_count,
+                "kind": kind,
+                "limit": limit,
+                "source": source,
             }),
         }
     }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::Facts;
-use crate::facts::string_or_number;
 use crate::flaw::Flaw;
+use crate::object_members::string_or_number;
 use crate::scanner::{Container, Scanner};
 
 /// The digest of a field's value. Events with the same key stay in order. If two different values have
@@ -45,9 +45,21 @@ pub struct KeyField(Vec<String>);
 
 impl KeyField {
     /// Returns the key of a stored event. `None` if the field is neither a string nor a number.
+    ///
+    /// A Caliper envelope has neither metadata nor body. A field of the metadata that is one of the
+    /// [`Facts`] has the value of that fact. An envelope has no other field.
     pub fn order_key(&self, stored: &[u8]) -> Option<OrderKey> {
-        let value = find_value(&mut Scanner::new(stored, usize::MAX), &self.0).ok()??;
-        Some(OrderKey::from_value("", &value))
+        let value = find_value(&mut Scanner::new(stored, usize::MAX), &self.0).ok()?;
+        if let Some(value) = value {
+            return Some(OrderKey::from_value("", &value));
+        }
+        match self.0.as_slice() {
+            [metadata, name] if metadata == "metadata" => {
+                let facts = Facts::from_event(stored);
+                Some(OrderKey::from_value("", facts.get(name)?))
+            }
+            _ => None,
+        }
     }
 }
 

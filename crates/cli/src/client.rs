@@ -102,6 +102,11 @@ impl Client {
         self.call(Method::PATCH, path, Some(body)).await
     }
 
+    /// Sends a PUT request to `path`.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Bytes, Failure> {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
     /// Posts events or changes to `path`, one on each line.
     pub(crate) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Bytes, Failure> {
         let mut request = self.request(Method::POST, path, None)?;

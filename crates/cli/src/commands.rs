@@ -22,6 +22,7 @@ mod restore;
 mod serve;
 mod server_args;
 mod simulate;
+mod sources;
 mod start_position;
 mod status;
 mod subscriptions;
@@ -55,6 +56,7 @@ use replay::ReplayArgs;
 use restore::RestoreArgs;
 use serve::ServeArgs;
 use simulate::SimulateArgs;
+use sources::SourcesArgs;
 use status::StatusArgs;
 use subscriptions::SubscriptionsArgs;
 use tables::TablesArgs;
@@ -77,6 +79,7 @@ pub(crate) enum Command {
     Tail(TailArgs),
     Listen(ListenArgs),
     Subscriptions(Box<SubscriptionsArgs>),
+    Sources(Box<SourcesArgs>),
     DeadLetters(DeadLettersArgs),
     Replay(ReplayArgs),
     Tables(TablesArgs),
@@ -116,6 +119,7 @@ pub(crate) fn run(
         Command::Listen(args) => block_on(args.run(&global)),
         Command::Simulate(args) => block_on(args.run(global)),
         Command::Subscriptions(args) => block_on(args.run(&global)),
+        Command::Sources(args) => block_on(args.run(&global)),
         Command::DeadLetters(args) => block_on(args.run(&global)),
         Command::Replay(args) => block_on(args.run(&global)),
         Command::Tables(args) => block_on(args.run(&global)),

@@ -25,7 +25,8 @@ use std::path::PathBuf;
 
 use easel_keys::Secret;
 use easel_server::{
-    CanvasServiceConfig, CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, Spec,
+    CanvasServiceConfig, CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SourceSpec,
+    Spec,
 };
 use easel_sinks::{ClientError, Endpoint};
 
@@ -37,7 +38,7 @@ pub(crate) use error::{SettingsError, SettingsFaults, nearest};
 pub(crate) use excerpt::excerpt;
 pub(crate) use origin::SettingOrigin;
 pub(crate) use secret_source::{read_secret, read_text, read_text_file};
-use secret_source::{resolve_canvas_secrets, resolve_secrets};
+use secret_source::{resolve_canvas_secrets, resolve_secrets, resolve_source_secrets};
 use setting::Setting;
 
 /// The secrets of Canvas.
@@ -83,6 +84,7 @@ struct Layer {
     list_origins: Vec<(&'static str, SettingOrigin)>,
     kinesis_keys: Vec<(SettingOrigin, KinesisKey)>,
     caliper_roles: Vec<(SettingOrigin, Role)>,
+    sources: Vec<(SettingOrigin, SourceSpec)>,
     subscriptions: Vec<(SettingOrigin, Spec)>,
     faults: Vec<SettingsError>,
 }
@@ -173,15 +175,23 @@ impl Settings {
         settings
     }
 
-    /// Reads the secrets of subscriptions and of Canvas that are outside the file. Only a server needs them, and only its
-    /// environment must have them.
+    /// Reads the secrets of subscriptions, sources and Canvas that are outside the file. Only a server needs them,
+    /// and only its environment must have them.
     fn resolve_secrets(&mut self) {
+        let mut found = Vec::new();
         for (index, spec) in self.config.subscriptions.iter_mut().enumerate() {
-            let Err(faults) = resolve_secrets(spec) else {
-                continue;
-            };
-            self.unresolved.insert(index);
-            let origins = self.item_origins.get(setting::SUBSCRIPTIONS);
+            if let Err(faults) = resolve_secrets(spec) {
+                self.unresolved.insert(index);
+                found.push((setting::SUBSCRIPTIONS, index, faults));
+            }
+        }
+        for (index, source) in self.config.sources.iter_mut().enumerate() {
+            if let Err(faults) = resolve_source_secrets(source) {
+                found.push((setting::SOURCES, index, faults));
+            }
+        }
+        for (key, index, faults) in found {
+            let origins = self.item_origins.get(key);
             let origin = origins.and_then(|origins| origins.get(index));
             let origin = origin.map_or("default".to_owned(), SettingOrigin::to_string);
             self.faults
@@ -218,6 +228,7 @@ impl Settings {
             ConfigError::RoleTaken { index, .. } | ConfigError::Role { index, .. } => {
                 item_origin(setting::CALIPER_ROLES, *index)
             }
+            ConfigError::SourceTaken { index, .. } => item_origin(setting::SOURCES, *index),
             ConfigError::NameTaken { index, .. }
             | ConfigError::Webhook { index, .. }
             | ConfigError::Format { index, .. } => item_origin(setting::SUBSCRIPTIONS, *index),
@@ -276,6 +287,7 @@ impl Settings {
         let Config {
             kinesis,
             caliper,
+            sources,
             subscriptions,
             ..
         } = &self.config;
@@ -284,12 +296,14 @@ impl Settings {
             .keys
             .iter()
             .map(|key| format!("{} (secret hidden)", key.access_key_id));
+        let sources = sources.iter().map(|source| source.name.to_string());
         let names = subscriptions
             .iter()
             .map(|subscription| subscription.name.to_string());
         let lists = [
             (setting::KINESIS_KEYS, listed(keys)),
             (setting::CALIPER_ROLES, listed(roles)),
+            (setting::SOURCES, listed(sources)),
             (setting::SUBSCRIPTIONS, listed(names)),
         ];
         let scalars = setting::ALL
@@ -414,6 +428,10 @@ impl Settings {
         for (origin, role) in layer.caliper_roles {
             add_origin(setting::CALIPER_ROLES, origin);
             self.config.caliper.roles.push(role);
+        }
+        for (origin, spec) in layer.sources {
+            add_origin(setting::SOURCES, origin);
+            self.config.sources.push(spec);
         }
         for (origin, spec) in layer.subscriptions {
             add_origin(setting::SUBSCRIPTIONS, origin);

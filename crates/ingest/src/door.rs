@@ -6,20 +6,28 @@ pub(crate) enum Door {
     Native,
     Kinesis,
     Changes,
+    /// Requests of hosted Canvas.
+    Hook,
     /// Events that are admitted from quarantine.
     Quarantine,
 }
 
 impl Door {
     /// All doors.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Native, Self::Kinesis, Self::Changes, Self::Quarantine];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Native,
+        Self::Kinesis,
+        Self::Changes,
+        Self::Hook,
+        Self::Quarantine,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Kinesis => "kinesis",
             Self::Changes => "changes",
+            Self::Hook => "hook",
             Self::Quarantine => "quarantine",
         }
     }

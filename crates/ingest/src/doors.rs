@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use easel_access::Authorizer;
+use easel_sources::Sources;
 use easel_triggers::Triggers;
 use utoipa::openapi::OpenApi;
 
-use crate::{Intake, Kinesis, changes, kinesis, native, retry};
+use crate::{Intake, Kinesis, changes, hooks, kinesis, native, retry};
 
 /// Returns the routes of all doors: `POST /v1/events`, `POST /v1/changes` through the triggers,
-/// `POST /` for the Kinesis protocol, and `POST /v1/quarantine/retry`.
+/// `POST /v1/hooks/{source}` for hosted Canvas, `POST /` for the Kinesis protocol, and
+/// `POST /v1/quarantine/retry`.
 pub fn routes(
     intake: Arc<Intake>,
     authorizer: Authorizer,
     kinesis: Kinesis,
     triggers: Arc<Triggers>,
+    sources: Arc<Sources>,
 ) -> Router {
     native::routes(Arc::clone(&intake), authorizer.clone())
         .merge(changes::routes(
@@ -24,6 +27,7 @@ pub fn routes(
             triggers,
         ))
         .merge(retry::routes(Arc::clone(&intake), authorizer))
+        .merge(hooks::routes(Arc::clone(&intake), sources))
         .merge(kinesis::routes(intake, kinesis))
 }
 
@@ -32,6 +36,7 @@ pub fn routes(
 pub fn document(triggers: &Triggers) -> OpenApi {
     let mut document = <native::NativeApi as utoipa::OpenApi>::openapi();
     document.merge(changes::document(triggers));
+    document.merge(<hooks::HooksApi as utoipa::OpenApi>::openapi());
     document.merge(<retry::RetryApi as utoipa::OpenApi>::openapi());
     document
 }

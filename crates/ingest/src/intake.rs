@@ -118,6 +118,23 @@ pub(crate) enum IntakeError<R> {
     Refused(R),
 }
 
+/// A body that was not parsed. If the parser refused it, another parser may try it.
+#[derive(Debug)]
+pub(crate) struct ParseFailure<R> {
+    pub(crate) error: IntakeError<R>,
+    /// The unchanged body, if it was refused.
+    pub(crate) buffered: Option<BufferedBody>,
+}
+
+impl<R> From<IntakeError<R>> for ParseFailure<R> {
+    fn from(error: IntakeError<R>) -> Self {
+        Self {
+            error,
+            buffered: None,
+        }
+    }
+}
+
 /// The part that all doors share: log, quarantine, clock, options and memory budget.
 #[derive(Debug)]
 pub struct Intake {
@@ -202,7 +219,33 @@ impl Intake {
         (body, coding): (Body, Coding),
         parser: Arc<P>,
     ) -> Result<Taken<P::Answer>, IntakeError<P::Refusal>> {
-        let (parsed, mut room) = self.parse(body, coding, parser).await?;
+        let buffered = self
+            .read(body, coding, self.options.max_request_bytes)
+            .await;
+        let buffered = buffered.map_err(IntakeError::Body)?;
+        let parsed = self.parse(buffered, parser).await;
+        let (parsed, room) = parsed.map_err(|failure| failure.error)?;
+        Ok(self.store(door, parsed, room).await)
+    }
+
+    /// Receives a body of at most `max_bytes`.
+    pub(crate) async fn read(
+        &self,
+        body: Body,
+        coding: Coding,
+        max_bytes: usize,
+    ) -> Result<BufferedBody, BodyError> {
+        let max_bytes = std::cmp::min(max_bytes, self.options.max_request_bytes);
+        body::read(body, coding, max_bytes, &self.budget, self.options.max_wait).await
+    }
+
+    /// Stores what was parsed. Returns once it is on stable storage.
+    pub(crate) async fn store<A>(
+        &self,
+        door: Door,
+        parsed: Parsed<A>,
+        mut room: Reservation,
+    ) -> Taken<A> {
         let Parsed {
             events,
             invalid_records,
@@ -212,30 +255,26 @@ impl Intake {
             self.append(door, events),
             self.quarantine_records(door, invalid_records, &mut room),
         );
-        Ok(Taken {
+        Taken {
             answer,
             appended,
             quarantined,
             room,
-        })
+        }
     }
 
-    /// Receives, verifies and parses a body. The room moves along with the body. So it stays reserved
-    /// while the bytes are in memory, even if the client disconnects.
-    async fn parse<P: BodyParser>(
+    /// Verifies and parses a body. The room moves along with the body. So it stays reserved while the bytes
+    /// are in memory, even if the client disconnects.
+    pub(crate) async fn parse<P: BodyParser>(
         &self,
-        body: Body,
-        coding: Coding,
+        mut buffered: BufferedBody,
         parser: Arc<P>,
-    ) -> Result<(Parsed<P::Answer>, Reservation), IntakeError<P::Refusal>> {
+    ) -> Result<(Parsed<P::Answer>, Reservation), ParseFailure<P::Refusal>> {
         let IntakeOptions {
             max_request_bytes: max,
             max_wait,
             ..
         } = self.options;
-        let mut buffered = body::read(body, coding, max, &self.budget, max_wait)
-            .await
-            .map_err(IntakeError::Body)?;
         let mut is_verified = false;
         loop {
             let (parser, size) = (Arc::clone(&parser), buffered.bytes.len());
@@ -254,14 +293,20 @@ impl Intake {
             buffered = returned;
             match parsed {
                 Ok(parsed) => return Ok((parsed, buffered.room)),
-                Err(ParseError::Refused(refusal)) => return Err(IntakeError::Refused(refusal)),
+                Err(ParseError::Refused(refusal)) => {
+                    let error = IntakeError::Refused(refusal);
+                    return Err(ParseFailure {
+                        error,
+                        buffered: Some(buffered),
+                    });
+                }
                 Err(ParseError::NoRoom(Shortage { bytes })) => {
                     if bytes > self.budget.reserve_bytes() {
-                        return Err(IntakeError::Body(BodyError::TooComplex));
+                        return Err(IntakeError::Body(BodyError::TooComplex).into());
                     }
                     if let Err(NoRoom) = buffered.room.grow_to(bytes).await {
                         let unread = Box::new(Unread::from_buffered(buffered, max, max_wait));
-                        return Err(IntakeError::Body(BodyError::NoRoom { unread }));
+                        return Err(IntakeError::Body(BodyError::NoRoom { unread }).into());
                     }
                     is_verified = true;
                 }

@@ -26,7 +26,9 @@
 //! let catalog = Arc::new(easel_catalog::Catalog::built_in());
 //! let triggers = Arc::new(Triggers::new(catalog, TriggerOptions::default())?);
 //! let kinesis = Kinesis::new(KinesisAuth::Open);
-//! let doors = routes(Arc::new(intake), Authorizer::without_tokens(), kinesis, triggers);
+//! let sources = Arc::new(easel_sources::Sources::in_memory(Arc::clone(&clock), Vec::new())?);
+//! let authorizer = Authorizer::without_tokens();
+//! let doors = routes(Arc::new(intake), authorizer, kinesis, triggers, sources);
 //!
 //! let event = easel_testkit::event("course_created", 1);
 //! let request = Request::post("/v1/events").body(Body::from(event))?;
@@ -56,6 +58,8 @@ mod native;
 
 mod changes;
 
+mod hooks;
+
 mod kinesis;
 mod retry;
 mod sigv4;
@@ -63,4 +67,4 @@ mod sigv4;
 pub use doors::{document, routes};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
-pub use record::event_facts;
+pub use record::{HostedArrival, event_facts, hosted_record};

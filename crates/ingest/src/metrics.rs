@@ -44,7 +44,9 @@ pub(crate) fn describe() {
     for outcome in OUTCOMES {
         changes(outcome, 0);
     }
-    quarantined(Door::Kinesis, 0);
+    for door in [Door::Kinesis, Door::Hook] {
+        quarantined(door, 0);
+    }
 }
 
 /// Counts events of a request that the log stored.

@@ -2,24 +2,67 @@
 
 use std::sync::Arc;
 
-use easel_catalog::{Event, Facts, parse_timestamp};
-use easel_log::{NewRecord, Provenance, RecordFacts, Shape};
+use easel_catalog::{Event, EventShape, Facts, Fault, Limits, admit_hosted, parse_timestamp};
+use easel_log::{Arrival, NewRecord, Provenance, RecordFacts, Shape};
 
 /// The most bytes of an id or a UUID of a root account.
 const MAX_ACCOUNT_BYTES: usize = 64;
 
+/// What came with an event that a hosted Canvas sent.
+#[derive(Clone, Debug, Default)]
+pub struct HostedArrival<'a> {
+    /// The event name, such as the attribute `event_name` of SQS. It becomes the event type of a Caliper
+    /// envelope, which has no event name of its own.
+    pub event_name: Option<&'a str>,
+    /// The name of the source.
+    pub source: Option<Arc<str>>,
+    /// The id and time that the source gave the message.
+    pub arrival: Option<Arrival>,
+}
+
+/// Converts the bytes that a hosted Canvas sent, a Canvas event or a Caliper envelope, to a record. The record shares
+/// the provenance of the `previous` one if they are equal.
+///
+/// # Errors
+///
+/// Fails if the bytes are neither, with the reason and its place.
+pub fn hosted_record(
+    bytes: &[u8],
+    limits: &Limits,
+    hosted: HostedArrival<'_>,
+    previous: Option<&NewRecord>,
+) -> Result<NewRecord, Fault> {
+    let event = admit_hosted(bytes, limits, hosted.event_name)?;
+    Ok(NewRecord {
+        arrival: hosted.arrival.map(Arc::new),
+        ..record_from(event, hosted.source, previous)
+    })
+}
+
 /// Converts an event to a record. The record shares the provenance of the `previous` one if they are
 /// equal. So many events take little memory, and the log has little to compare.
 pub(crate) fn to_record(event: Event, previous: Option<&NewRecord>) -> NewRecord {
+    record_from(event, None, previous)
+}
+
+fn record_from(event: Event, source: Option<Arc<str>>, previous: Option<&NewRecord>) -> NewRecord {
     let Event {
         id,
         event_type,
         occurred_at,
         root_account_id,
         root_account_uuid,
+        shape,
         bytes,
     } = event;
-    let provenance = provenance(root_account_id, root_account_uuid);
+    let provenance = Provenance {
+        source,
+        shape: match shape {
+            EventShape::Canvas => Shape::Canvas,
+            EventShape::Caliper => Shape::Caliper,
+        },
+        ..provenance(root_account_id, root_account_uuid)
+    };
     let previous_provenance = previous.map(|record| &record.provenance);
     // A struct literal, because `NewRecord::new` would allocate a provenance that is not needed.
     NewRecord {
@@ -36,7 +79,8 @@ pub(crate) fn to_record(event: Event, previous: Option<&NewRecord>) -> NewRecord
 }
 
 /// Reads the facts of a stored event, for blocks that an older version wrote without them. They equal
-/// the facts that [`admit`](easel_catalog::admit) found when the event arrived.
+/// the facts that [`admit`](easel_catalog::admit) found when the event arrived. Such blocks have only
+/// Canvas events.
 pub fn event_facts(stored: &[u8]) -> RecordFacts {
     let Facts {
         event_time,
@@ -122,6 +166,46 @@ mod tests {
         let third = to_record(account("8"), Some(&second));
         assert!(Arc::ptr_eq(&first.provenance, &second.provenance));
         assert_eq!(third.provenance.root_account_id.as_deref(), Some("8"));
+    }
+
+    #[test]
+    fn a_hosted_event_keeps_its_source_its_arrival_and_its_shape() {
+        let envelope =
+            br#"{"data":[{"type":"Event","action":"Created","eventTime":"2019-11-05T07:38:00Z",
+            "actor":{"extensions":{"com.instructure.canvas":{"root_account_id":"7"}}}}]}"#;
+        let canvas =
+            br#"{"metadata":{"event_name":"x","event_time":"2019-11-05T07:38:00Z"},"body":{}}"#;
+        let arrival = Arrival {
+            message_id: Some("m1".into()),
+            sent_at: None,
+        };
+        let hosted = HostedArrival {
+            event_name: Some("course_created"),
+            source: Some("canvas_cloud".into()),
+            arrival: Some(arrival.clone()),
+        };
+        let record = |bytes: &[u8], previous| {
+            hosted_record(bytes, &Limits::default(), hosted.clone(), previous).unwrap()
+        };
+        let first = record(envelope, None);
+        assert_eq!(&*first.event_type, "course_created");
+        let wanted = Provenance {
+            root_account_id: Some("7".into()),
+            root_account_uuid: None,
+            source: Some("canvas_cloud".into()),
+            shape: Shape::Caliper,
+        };
+        assert_eq!(*first.provenance, wanted);
+        assert_eq!(first.arrival.as_deref(), Some(&arrival));
+        let second = record(envelope, Some(&first));
+        assert!(Arc::ptr_eq(&first.provenance, &second.provenance));
+        let third = record(canvas, Some(&second));
+        assert_eq!(
+            (&*third.event_type, third.provenance.shape),
+            ("x", Shape::Canvas)
+        );
+        let fault = hosted_record(b"{}", &Limits::default(), hosted.clone(), None).unwrap_err();
+        assert_eq!(fault.code.as_str(), "missing_metadata");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::Intake;
 use crate::door::Door;
+use crate::hooks::ACCOUNT_NOT_ACCEPTED;
 use crate::intake::NotStored;
 use crate::kinesis::put::validate_record;
 use crate::record::to_record;
@@ -134,6 +135,10 @@ fn valid_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)
         // A record in invalid base64 was quarantined as the received text.
         if record.code == "bad_base64" {
             return validate_record(&record.bytes, &mut Vec::new(), limits).ok();
+        }
+        // Whether the source accepts the root account now is for its operator to decide.
+        if record.code == ACCOUNT_NOT_ACCEPTED {
+            return None;
         }
         admit(&record.bytes, limits).ok()
     };

@@ -39,6 +39,7 @@ mod master_key_file;
 mod private_key;
 mod sealer;
 mod secret;
+mod secret_reference;
 mod secret_url;
 #[cfg(feature = "signing")]
 mod services_jwt;
@@ -73,6 +74,7 @@ pub use master_key_file::{MasterKeyFile, MasterKeyFileError};
 pub use private_key::{PrivateKey, PrivateKeyError};
 pub use sealer::{SealError, SealedPlace, Sealer};
 pub use secret::{Secret, serialize_exposed};
+pub use secret_reference::SecretReference;
 pub use secret_url::SecretUrl;
 #[cfg(feature = "signing")]
 pub use services_jwt::{ServicesJwtError, ServicesJwtSecrets, ServicesJwtVerifier};

@@ -18,6 +18,8 @@
 //!     door: "kinesis",
 //!     code: String::from("not_json"),
 //!     detail: String::from("the record is not JSON"),
+//!     source: None,
+//!     event_name: None,
 //!     bytes: "{".into(),
 //! };
 //! let offsets = quarantine.put(vec![item]).await?;

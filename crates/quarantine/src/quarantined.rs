@@ -1,7 +1,8 @@
 //! A quarantined record and its encoding.
 //!
 //! A record is a JSON object: `door`, `code` and `detail` (why it is invalid), `received_at`, and
-//! `data` (the received bytes in base64).
+//! `data` (the received bytes in base64). A record of a source has its name in `source`, and in
+//! `event_name` the event type that came beside the bytes, if there was one.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ pub struct NewQuarantined {
     pub code: String,
     /// Why it is invalid, as a sentence.
     pub detail: String,
+    /// The name of the source, if it came from one.
+    pub source: Option<Arc<str>>,
+    /// The event type that came beside the bytes, as in an attribute of a message.
+    pub event_name: Option<Arc<str>>,
     /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
@@ -40,6 +45,10 @@ pub struct Quarantined {
     pub detail: String,
     /// When the door received it.
     pub received_at: Timestamp,
+    /// The name of the source, if it came from one.
+    pub source: Option<Arc<str>>,
+    /// The event type that came beside the bytes, as in an attribute of a message.
+    pub event_name: Option<Arc<str>>,
     /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
@@ -50,6 +59,10 @@ struct StoredRecordJson<'a> {
     code: Cow<'a, str>,
     detail: Cow<'a, str>,
     received_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_name: Option<Cow<'a, str>>,
     data: String,
 }
 
@@ -61,6 +74,8 @@ pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRec
         code: (&item.code).into(),
         detail: (&item.detail).into(),
         received_at,
+        source: item.source.as_deref().map(Cow::Borrowed),
+        event_name: item.event_name.as_deref().map(Cow::Borrowed),
         data: BASE64.encode(&item.bytes),
     };
     let bytes = serde_json::to_vec(&json).expect("strings become JSON");
@@ -95,6 +110,8 @@ pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
         code: json.code.into_owned(),
         detail: json.detail.into_owned(),
         received_at: json.received_at,
+        source: json.source.map(Arc::from),
+        event_name: json.event_name.map(Arc::from),
         bytes: bytes.into(),
     })
 }

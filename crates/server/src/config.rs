@@ -16,6 +16,7 @@ use easel_ingest::IntakeOptions;
 use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
 use easel_log::LogOptions;
 use easel_sinks::Guard;
+use easel_sources::SourceSpec;
 use easel_subscriptions::Spec;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
@@ -63,6 +64,8 @@ pub struct Config {
     pub masking: MaskingConfig,
     /// The keys that seal secrets and sign events.
     pub keys: KeysConfig,
+    /// The sources that the file defines.
+    pub sources: Vec<SourceSpec>,
     /// The subscriptions that the file declares.
     pub subscriptions: Vec<Spec>,
 }
@@ -274,6 +277,7 @@ impl Default for Config {
             webhook: WebhookConfig::default(),
             masking: MaskingConfig::default(),
             keys: KeysConfig::default(),
+            sources: Vec::new(),
             subscriptions: Vec::new(),
         }
     }

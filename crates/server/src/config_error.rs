@@ -10,6 +10,7 @@ use easel_caliper::TranslatorError;
 use easel_catalog::MaskNameError;
 use easel_keys::{MasterKeyError, Secret};
 use easel_sinks::{ClientError, text_with_causes};
+use easel_sources::SourceName;
 use easel_subscriptions::Name;
 use easel_triggers::TriggersError;
 use thiserror::Error;
@@ -96,6 +97,14 @@ pub enum ConfigError {
         index: usize,
         /// The name of both subscriptions.
         name: Name,
+    },
+    /// Two sources have one name.
+    #[error("source {name} is defined twice")]
+    SourceTaken {
+        /// The index of the second source, from 0.
+        index: usize,
+        /// The name of both sources.
+        name: SourceName,
     },
     /// The webhook of a subscription is invalid.
     #[error("subscription {name}: {fault}")]

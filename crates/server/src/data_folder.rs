@@ -35,7 +35,7 @@ use thiserror::Error;
 use tracing::warn;
 
 pub use backup::{Copied, CopyError, backup, copy_bytes, restore};
-pub(crate) use files::{ACCESS, DRIFT, KEYS, LOG, QUARANTINE, STATE};
+pub(crate) use files::{ACCESS, DRIFT, KEYS, LOG, QUARANTINE, SOURCES, STATE};
 pub use findings::FolderFault;
 pub use manifest::ManifestError;
 pub use repair::Repair;

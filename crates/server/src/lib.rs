@@ -73,14 +73,16 @@ pub use data_folder::{
     copy_bytes, restore,
 };
 pub use easel_caliper::Role;
+pub use easel_keys::SecretReference;
+pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
 pub use easel_subscriptions::{
-    BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SecretReference, SinkSpec,
-    Spec, SpecJson, SqlSpec, Start, Term, WebhookSpec,
+    BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SinkSpec, Spec, SpecJson,
+    SqlSpec, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};
 pub use prepare::{Prepared, check_webhook_url};
-pub use reload::{Reloaded, Reloader};
+pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::Server;
 pub use start_error::StartError;
 pub use tables::check_database_url;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use easel_keys::{KeyStore, KeyStoreError, Keys, MasterKeySource};
 use easel_log::{Clock, SystemClock};
+use easel_sources::{forget_lost_sources, lost_sources};
 use easel_subscriptions::SqliteStore;
 
 use crate::config_error::ConfigFaults;
-use crate::data_folder::{DataFolder, KEYS, STATE};
+use crate::data_folder::{DataFolder, KEYS, SOURCES, STATE};
 use crate::server::reseal;
 use crate::{Config, StartError};
 
@@ -22,7 +23,7 @@ pub fn rotate_master_key(config: &Config) -> Result<String, StartError> {
     let (folder, source) = lock(config)?;
     let keys = open_keys(&folder, source, config)?;
     let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
-    keys.set_reseal(reseal(&store))?;
+    keys.set_reseal(reseal(&store, &keys, &folder))?;
     Ok(keys.rotate_master_key(SystemClock.now())?)
 }
 
@@ -31,6 +32,8 @@ pub fn rotate_master_key(config: &Config) -> Result<String, StartError> {
 pub struct KeyReset {
     /// The subscriptions that had secrets. They are paused until an operator sets their secrets again.
     pub paused: Vec<String>,
+    /// The sources with secrets that are lost. They are removed; create them again.
+    pub removed_sources: Vec<String>,
     /// The copies of the files as they were, in the data folder. With the lost key, they are readable.
     pub copies: Vec<String>,
 }
@@ -63,11 +66,21 @@ pub fn reset_keys(config: &Config, lost: &str) -> Result<KeyReset, StartError> {
         copies.push(folder.copy_aside(STATE)?);
         is_reset = true;
     }
+    let sources = folder.file(SOURCES);
+    if !lost_sources(&sources, &keys.sealer())?.is_empty() {
+        copies.push(folder.copy_aside(SOURCES)?);
+        is_reset = true;
+    }
+    let removed_sources = forget_lost_sources(&sources, &keys.sealer())?;
     let paused = store.forget_lost_secrets()?;
     if !is_reset {
         return Err(StartError::NothingLost);
     }
-    Ok(KeyReset { paused, copies })
+    Ok(KeyReset {
+        paused,
+        removed_sources,
+        copies,
+    })
 }
 
 fn lock(config: &Config) -> Result<(DataFolder, MasterKeySource), StartError> {

@@ -68,6 +68,7 @@ impl Config {
         let (catalog, catalog_files) = self.prepare_catalog(&mut faults);
         let catalog = Arc::new(catalog);
         self.check_subscriptions(&catalog, &mut faults);
+        self.check_sources(&mut faults);
         let triggers = self.prepare_triggers(&catalog, &catalog_files, &mut faults);
         let translator = self.prepare_translator(&catalog, &catalog_files, &mut faults);
         let webhooks = self.prepare_webhooks(&mut faults);
@@ -217,6 +218,16 @@ impl Config {
             }
             if is_complete && let Err(fault) = spec.validate(catalog) {
                 faults.push(ConfigError::Format { index, name, fault });
+            }
+        }
+    }
+
+    fn check_sources(&self, faults: &mut Vec<ConfigError>) {
+        let mut names = HashSet::new();
+        for (index, spec) in self.sources.iter().enumerate() {
+            if !names.insert(&spec.name) {
+                let name = spec.name.clone();
+                faults.push(ConfigError::SourceTaken { index, name });
             }
         }
     }

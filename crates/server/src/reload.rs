@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use easel_ingest::KinesisAccess;
 use easel_keys::Secret;
+use easel_sources::{SourceSpec, SourceStoreError, Sources};
 use easel_subscriptions::{ChangeError, Spec, Subscriptions};
+use thiserror::Error;
 use tracing::info;
 
 use crate::catalog_folder::OwnFiles;
@@ -24,6 +26,7 @@ pub struct Reloader(Arc<ReloadTarget>);
 #[derive(Debug)]
 struct ReloadTarget {
     subscriptions: Arc<Subscriptions>,
+    sources: Arc<Sources>,
     kinesis: KinesisAccess,
     webhooks: Webhooks,
     applied: Mutex<AppliedSettings>,
@@ -46,15 +49,28 @@ pub struct Reloaded {
     pub catalog_changed: bool,
 }
 
+/// Why settings could not be applied.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// A subscription is invalid, or the store of subscriptions cannot be written.
+    #[error(transparent)]
+    Subscriptions(#[from] ChangeError),
+    /// The store of sources cannot be read.
+    #[error(transparent)]
+    Sources(#[from] SourceStoreError),
+}
+
 impl Reloader {
     pub(crate) fn new(
         prepared: &Prepared,
         subscriptions: Arc<Subscriptions>,
+        sources: Arc<Sources>,
         kinesis: KinesisAccess,
         webhooks: Webhooks,
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,
+            sources,
             kinesis,
             webhooks,
             applied: Mutex::new(AppliedSettings {
@@ -69,8 +85,8 @@ impl Reloader {
     ///
     /// # Errors
     ///
-    /// Fails if a subscription is invalid or the store cannot be written.
-    pub async fn reload(&self, prepared: Prepared) -> Result<Reloaded, ChangeError> {
+    /// Fails if a subscription is invalid or a store cannot be used.
+    pub async fn reload(&self, prepared: Prepared) -> Result<Reloaded, ReloadError> {
         let Prepared {
             config,
             catalog_files,
@@ -110,6 +126,17 @@ impl Reloader {
             report_changes::<Spec>("subscriptions", &specs(&old), &specs(&config));
             reloaded.changed = true;
         }
+        if old.sources != config.sources {
+            self.0.sources.declare(config.sources.clone())?;
+            let specs = |config: &Config| {
+                let specs = config.sources.iter();
+                specs
+                    .map(|spec| (spec.name.to_string(), spec.clone()))
+                    .collect()
+            };
+            report_changes::<SourceSpec>("sources", &specs(&old), &specs(&config));
+            reloaded.changed = true;
+        }
         if clients_changed {
             info!("webhook settings and certificate authorities re-read");
             reloaded.changed = true;
@@ -131,6 +158,7 @@ impl Reloader {
         }
         self.with_applied(|applied| {
             applied.config.subscriptions = config.subscriptions;
+            applied.config.sources = config.sources;
             applied.config.kinesis.keys = config.kinesis.keys;
             applied.config.webhook = config.webhook;
             applied.ca_file = ca_file;

@@ -15,6 +15,7 @@ use easel_ingest::{Intake, Kinesis};
 use easel_keys::{Keys, Reseal, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
+use easel_sources::{JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources};
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -25,7 +26,7 @@ use tracing::warn;
 use crate::callers::Callers;
 use crate::canvas_calls::{CanvasCalls, CanvasDeps};
 use crate::connections::Connections;
-use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, STATE, Session};
+use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session};
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken};
 use crate::guard_report::GuardReport;
@@ -47,6 +48,7 @@ pub struct Server {
     folder: DataFolder,
     session: Session,
     subscriptions: Arc<Subscriptions>,
+    sources: Arc<Sources>,
     logs: Logs,
     dispatch: Dispatch,
     drift: Arc<DriftScanner>,
@@ -110,7 +112,11 @@ impl Server {
         if lost_count > 0 {
             return Err(StartError::LostSecrets { lost_count });
         }
-        keys.set_reseal(reseal(&store))?;
+        let lost = lost_sources(&folder.file(SOURCES), &keys.sealer())?;
+        if !lost.is_empty() {
+            return Err(StartError::LostSources { names: lost });
+        }
+        keys.set_reseal(reseal(&store, &keys, &folder))?;
         let stores = Stores {
             folder: &folder,
             state: store,
@@ -135,6 +141,7 @@ impl Server {
         };
         let dispatch = Dispatch::new(dispatch_deps, config.delivery.options());
         let drift = stores.drift()?;
+        let sources = stores.sources(&prepared, &keys)?;
 
         let disk = Disk::new(&config.data);
         let vitals = Vitals {
@@ -156,6 +163,7 @@ impl Server {
             subscriptions: Arc::clone(&subscriptions),
             catalog: Arc::clone(&prepared.catalog),
             drift: Arc::clone(&drift),
+            sources: Arc::clone(&sources),
             tokens: Arc::clone(&callers.tokens),
             tables: Arc::new(TableManager {
                 tables: sinks.tables.clone(),
@@ -185,6 +193,7 @@ impl Server {
         let reloader = Reloader::new(
             &prepared,
             Arc::clone(&subscriptions),
+            Arc::clone(&sources),
             kinesis.access(),
             webhooks.clone(),
         );
@@ -207,6 +216,7 @@ impl Server {
                 authorizer,
                 kinesis,
                 Arc::clone(&prepared.triggers),
+                Arc::clone(&sources),
             ))
             .merge(health::routes(health));
         let canvas_deps = CanvasDeps {
@@ -224,6 +234,7 @@ impl Server {
             folder,
             session,
             subscriptions,
+            sources,
             logs,
             dispatch,
             drift,
@@ -312,6 +323,20 @@ impl Stores<'_> {
         Ok(subscriptions)
     }
 
+    /// Opens the sources.
+    fn sources(&self, prepared: &Prepared, keys: &Keys) -> Result<Arc<Sources>, StartError> {
+        describe_source_metrics();
+        let client = JwksClient::new(prepared.ca_file.as_deref().unwrap_or_default());
+        let sources = Sources::open(
+            &self.folder.file(SOURCES),
+            keys.sealer(),
+            client,
+            Arc::clone(self.clock),
+            prepared.config.sources.clone(),
+        )?;
+        Ok(Arc::new(sources.with_operator(self.tell_operator.clone())))
+    }
+
     /// Opens the drift scanner.
     fn drift(&self) -> Result<Arc<DriftScanner>, StartError> {
         let drift = DriftScanner::open(
@@ -356,10 +381,15 @@ fn open_keys(
     Ok(Arc::new(keys))
 }
 
-/// Returns a function that seals all specs again.
-pub(crate) fn reseal(store: &Arc<SqliteStore>) -> Reseal {
-    let store = Arc::clone(store);
-    Box::new(move || store.reseal().map_err(|error| error.to_string()))
+/// Returns the function that seals the secrets of all data files again.
+pub(crate) fn reseal(store: &Arc<SqliteStore>, keys: &Keys, folder: &DataFolder) -> Reseal {
+    let (store, sealer) = (Arc::clone(store), keys.sealer());
+    let sources = folder.file(SOURCES);
+    Box::new(move || {
+        let in_state = store.reseal().map_err(|error| error.to_string())?;
+        let in_sources = reseal_sources(&sources, &sealer).map_err(|error| error.to_string())?;
+        Ok(in_state + in_sources)
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -8,6 +8,7 @@ use easel_access::TokensError;
 use easel_keys::KeyStoreError;
 use easel_log::ReadError;
 use easel_log_sqlite::OpenLogError;
+use easel_sources::SourceStoreError;
 use easel_subscriptions::{ChangeError, OpenStoreError, StateStoreError};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
@@ -69,6 +70,19 @@ pub enum StartError {
     /// The subscriptions cannot be read.
     #[error(transparent)]
     Store(#[from] StateStoreError),
+    /// The sources cannot be read.
+    #[error(transparent)]
+    Sources(#[from] SourceStoreError),
+    /// The keys do not open the secrets of sources.
+    #[error(
+        "open the secrets of the sources {}: keys.db does not have the key that sealed them; put the \
+         right keys.db back, or run `easel keys reset`",
+        .names.join(", ")
+    )]
+    LostSources {
+        /// The names of the sources.
+        names: Vec<String>,
+    },
     /// The drift findings cannot be read.
     #[error(transparent)]
     Drift(#[from] easel_drift::DriftStoreError),
@@ -91,12 +105,14 @@ impl StartError {
             | Self::Keys(_)
             | Self::NothingLost
             | Self::LostSecrets { .. }
+            | Self::LostSources { .. }
             | Self::FirstToken { .. } => true,
             Self::Log(_)
             | Self::Quarantine(_)
             | Self::Tokens(_)
             | Self::Store(_)
             | Self::OpenStore(_)
+            | Self::Sources(_)
             | Self::Drift(_)
             | Self::Metrics(_) => false,
         }

@@ -74,8 +74,8 @@ pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};
 pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
     Authentication, BatchSize, ClientCertificate, Conditions, EventGlob, Format, InFlight, Masking,
-    MaxRate, Name, OnExhausted, OrderBy, Promote, SecretReference, Signing, SinkSpec, Spec,
-    SpecError, SpecJson, SqlLayout, SqlSpec, SqsCredentials, SqsSpec, Start, WebhookSpec,
+    MaxRate, Name, OnExhausted, OrderBy, Promote, QueueCredentials, Signing, SinkSpec, Spec,
+    SpecError, SpecJson, SqlLayout, SqlSpec, SqsSpec, Start, WebhookSpec,
 };
 pub use spec_check::SpecCheck;
 #[cfg(feature = "sqlite")]

@@ -29,9 +29,8 @@ use wildmatch::WildMatch;
 
 pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
-pub use secrets::SecretReference;
 pub use sql::{Promote, SqlLayout, SqlSpec};
-pub use sqs::{SqsCredentials, SqsSpec};
+pub use sqs::{QueueCredentials, SqsSpec};
 pub use webhook::{Authentication, ClientCertificate, Signing, WebhookSpec};
 
 use crate::Schedule;
@@ -286,7 +285,7 @@ pub enum SpecError {
         "sqs.access_key_id and sqs.secret_access_key are required together, or sqs.profile alone, or \
          none of them"
     )]
-    SqsCredentials,
+    QueueCredentials,
     /// The number of batches in flight is out of range.
     #[error("in_flight must be 1 to 256, not {number}")]
     InFlight {

@@ -21,7 +21,8 @@ const MAX_NAMES: usize = 3;
 pub(crate) struct AttentionJson {
     /// The kind of problem, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
     /// `lanes_missing`, `balance`, `disk`, `losing_events`, `deactivated`, `waits_for_operator`,
-    /// `holding`, `paused_by_endpoint`, `unguarded`, `dead_letters`, `behind`, `quarantine` or `drift`.
+    /// `holding`, `paused_by_endpoint`, `unguarded`, `dead_letters`, `behind`, `source_unreachable`,
+    /// `source_failing`, `quarantine` or `drift`.
     code: &'static str,
     /// The problem, for people.
     detail: String,
@@ -64,6 +65,22 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         }
     }
     note_lanes(status, &mut note);
+    for source in &status.sources {
+        let name = &source.source;
+        if let (Some(reason), "active") = (&source.unreachable, source.state) {
+            note(
+                "source_unreachable",
+                format!("source {name} cannot be reached: {reason}"),
+            );
+        }
+        if source.failing {
+            let failed = source.failed_last_day;
+            let detail = format!(
+                "source {name} failed {failed} times within 24 h; hosted Canvas will switch this stream off"
+            );
+            note("source_failing", detail);
+        }
+    }
     if status.quarantine.records > 0 {
         let records = counted(status.quarantine.records, "record");
         note("quarantine", format!("{records} in quarantine"));
@@ -249,6 +266,7 @@ mod tests {
                 next_attempt_at: None,
                 loses_events_at: None,
             }],
+            sources: Vec::new(),
             attention: Vec::new(),
         }
     }

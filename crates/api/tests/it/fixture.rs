@@ -22,6 +22,7 @@ use easel_log::{
     Clock, LogOptions, MemoryLog, NewRecord, Offset, Provenance, SharedLog, SystemClock,
 };
 use easel_quarantine::Quarantine;
+use easel_sources::Sources;
 use easel_subscriptions::{MemoryStore, Spec, SpecCheck, Subscription, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
@@ -53,6 +54,7 @@ pub(crate) struct Fixture {
     /// The tests sent, each with its spec and its event.
     pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
     _folder: TempDir,
+    pub(crate) sources: Arc<Sources>,
 }
 
 /// Rejects URLs without the scheme of HTTP, and the network 10.0.0.0/8.
@@ -225,6 +227,8 @@ impl Fixture {
             disk_space: Arc::new(disk_space),
         };
         let sent = Arc::default();
+        let sources = Sources::in_memory(Arc::clone(&clock), Vec::new()).unwrap();
+        let sources = Arc::new(sources);
         let api = Api {
             send_test: endpoint(Arc::clone(&sent)),
             tables: Arc::new(OneTable),
@@ -233,6 +237,7 @@ impl Fixture {
             subscriptions: Arc::clone(&subscriptions),
             catalog: Arc::clone(&catalog),
             drift: Arc::clone(&drift),
+            sources: Arc::clone(&sources),
             tokens: Arc::clone(&tokens),
             keys: keys(&folder),
             clock,
@@ -252,6 +257,7 @@ impl Fixture {
             tokens,
             drift,
             stop,
+            sources,
             lane_count,
             free_bytes,
             sent,

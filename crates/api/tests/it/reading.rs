@@ -227,6 +227,8 @@ async fn quarantine_is_listed_and_emptied() {
         door: "kinesis",
         code: "syntax".to_owned(),
         detail: "it is not JSON".to_owned(),
+        source: None,
+        event_name: None,
         bytes: Bytes::from_static(bytes),
     };
     fixture

@@ -49,6 +49,7 @@ async fn a_fresh_server_has_no_problems() {
         "lanes_running": 0,
         "cursors_saved": true,
         "lanes": [],
+        "sources": [],
         "attention": [],
     });
     assert_eq!(status, wanted);
@@ -146,6 +147,8 @@ async fn lanes_disk_quarantine_and_a_paused_endpoint_are_listed_if_they_need_an_
         door: "kinesis",
         code: "not_json".to_owned(),
         detail: "it is not JSON".to_owned(),
+        source: None,
+        event_name: None,
         bytes: "x".into(),
     };
     fixture.quarantine.put(vec![record]).await.unwrap();

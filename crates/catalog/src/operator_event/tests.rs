@@ -10,7 +10,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 /// One event of every type.
-fn all() -> [OperatorEvent; 7] {
+fn all() -> [OperatorEvent; 8] {
     let (subscription, reason) = ("grades".to_owned(), "the endpoint answered 503".to_owned());
     let since = time("2026-11-30T11:00:00.123456Z");
     let reach = Reach::Everything;
@@ -64,6 +64,12 @@ fn all() -> [OperatorEvent; 7] {
             event_count: 3,
             offsets: 7..12,
         },
+        OperatorEvent::SourceFailing {
+            source: "hosted".to_owned(),
+            kind: "errors",
+            failure_count: 14_000,
+            limit: 28_000,
+        },
     ]
 }
 
@@ -78,6 +84,7 @@ fn the_json_of_every_event_is_this() {
         r#""producer":"easel"},"body":{"found":[{"drift":"unknown_event_type","event_type":"course_archived","path":""},{"drift":"unknown_field","event_type":"course_created","path":"/body/theme"}],"found_count":2}}"#,
         r#""producer":"easel"},"body":{"free_bytes":1000,"low_below_bytes":5000,"total_bytes":100000}}"#,
         r#""producer":"easel"},"body":{"event_count":3,"first_offset":7,"last_offset":11,"subscription":"grades"}}"#,
+        r#""producer":"easel"},"body":{"failure_count":14000,"kind":"errors","limit":28000,"source":"hosted"}}"#,
     ];
     for ((event, name), body) in all().iter().zip(OperatorEvent::TYPES).zip(bodies) {
         let written = event.event(at).bytes;

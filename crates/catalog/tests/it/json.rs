@@ -36,10 +36,17 @@ pub(crate) struct Draft {
 #[derive(Clone, Debug)]
 pub(crate) struct Spaces(Vec<&'static str>);
 
+impl Spaces {
+    /// No white space.
+    pub(crate) fn none() -> Self {
+        Self(vec![""])
+    }
+}
+
 impl Node {
     /// Returns the value without white space between tokens.
     pub(crate) fn compact(&self) -> String {
-        self.spaced(&Spaces(vec![""]))
+        self.spaced(&Spaces::none())
     }
 
     /// Returns the value with white space between tokens.

@@ -11,6 +11,8 @@ mod derived;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
 mod json;
 #[cfg(test)]
 mod own_files;

@@ -100,7 +100,8 @@ pub(super) fn copy_failure(error: CopyError) -> Failure {
         | CopyError::Io { .. }
         | CopyError::KeysRotated { .. }
         | CopyError::Keys(_)
-        | CopyError::Subscriptions(_) => Code::Unavailable,
+        | CopyError::Subscriptions(_)
+        | CopyError::Sources(_) => Code::Unavailable,
     };
     Failure::new(
         code,

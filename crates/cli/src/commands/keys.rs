@@ -178,9 +178,18 @@ async fn rotate_master(global: &GlobalArgs) -> Result<(), Failure> {
 
 fn reset(lost_key: &str, global: &GlobalArgs) -> Result<(), Failure> {
     let config = Settings::load(global, &[])?.config;
-    let KeyReset { paused, copies } = reset_keys(&config, lost_key).map_err(start_failure)?;
+    let KeyReset {
+        paused,
+        removed_sources,
+        copies,
+    } = reset_keys(&config, lost_key).map_err(start_failure)?;
     if global.json {
-        return output::line(json!({ "paused": paused, "copies": copies }));
+        let json = json!({
+            "paused": paused,
+            "removed_sources": removed_sources,
+            "copies": copies,
+        });
+        return output::line(json);
     }
     output::notice(format_args!(
         "new keys were made; all secrets of this data folder are lost; the old files are in {}",
@@ -190,6 +199,12 @@ fn reset(lost_key: &str, global: &GlobalArgs) -> Result<(), Failure> {
         let names = paused.join(", ");
         output::notice(format_args!(
             "paused until you set their secrets again: {names}"
+        ));
+    }
+    if !removed_sources.is_empty() {
+        let names = removed_sources.join(", ");
+        output::notice(format_args!(
+            "removed sources, whose secrets are lost; create them again: {names}"
         ));
     }
     Ok(())

@@ -34,6 +34,7 @@ struct StatusJson {
     drift: DriftStatusJson,
     quarantine: QuarantineJson,
     lanes: Vec<LaneJson>,
+    sources: Vec<SourceStatusJson>,
     attention: Vec<AttentionJson>,
 }
 
@@ -78,6 +79,13 @@ struct LaneJson {
     held_since: Option<Timestamp>,
     next_attempt_at: Option<Timestamp>,
     loses_events_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct SourceStatusJson {
+    state: String,
+    last_event_at: Option<Timestamp>,
+    unreachable: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,15 +1,15 @@
 //! The settings file, TOML.
 //!
 //! This module reads the tables key by key and stores single values as text, so that the file, the
-//! environment and the flags share the same parsers. The lists `[[kinesis.keys]]`, `[[caliper.roles]]` and
-//! `[[subscriptions]]` are validated with their shapes and then parsed by serde. One run finds all faults,
+//! environment and the flags share the same parsers. The lists `[[kinesis.keys]]`, `[[caliper.roles]]`,
+//! `[[sources]]` and `[[subscriptions]]` are validated with their shapes and then parsed by serde. One run finds all faults,
 //! each with line and column.
 
 use std::path::Path;
 
 use easel_catalog::{toml_syntax_words, toml_words};
 use easel_keys::Secret;
-use easel_server::{KinesisKey, Role, Spec};
+use easel_server::{KinesisKey, Role, SourceSpec, Spec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -19,7 +19,8 @@ use super::error::{SettingsError, nearest};
 use super::excerpt::with_excerpt;
 use super::origin::{FilePosition, SettingOrigin};
 use super::shape::{
-    CALIPER_ROLE, KINESIS_KEY, Presence, SUBSCRIPTION, SettingKey, ValueCheck, ValueShape, kind_of,
+    CALIPER_ROLE, KINESIS_KEY, Presence, SOURCE, SUBSCRIPTION, SettingKey, ValueCheck, ValueShape,
+    kind_of,
 };
 use super::{Layer, SettingValue, setting, text_list};
 
@@ -119,6 +120,13 @@ impl SettingsFile<'_> {
                         .into_iter()
                         .map(|(origin, role)| (origin, role.into()));
                     layer.caliper_roles.extend(roles);
+                }
+                setting::SOURCES => {
+                    let specs = self.list::<SourceSpec>(&key, value, SOURCE, layer);
+                    let origins = specs.iter().map(|(origin, _)| origin.clone());
+                    let origins = origins.map(|origin| (setting::SOURCES, origin));
+                    layer.list_origins.extend(origins);
+                    layer.sources.extend(specs);
                 }
                 setting::SUBSCRIPTIONS => {
                     let specs = self.list::<Spec>(&key, value, SUBSCRIPTION, layer);
@@ -266,6 +274,7 @@ impl SettingsFile<'_> {
                 ValueShape::Number(check) | ValueShape::TextOrNumber(check),
                 DeValue::Integer(number),
             ) => check(&number.to_string()),
+            (ValueShape::Boolean, DeValue::Boolean(_)) => Ok(()),
             (ValueShape::Texts(_), DeValue::Array(items)) if items.is_empty() => {
                 let advice = if field.presence == Presence::Required {
                     ""
@@ -377,6 +386,7 @@ fn setting_value(
     let lists = [
         setting::KINESIS_KEYS,
         setting::CALIPER_ROLES,
+        setting::SOURCES,
         setting::SUBSCRIPTIONS,
     ];
     let names = setting::ALL.iter().map(|setting| setting.key);

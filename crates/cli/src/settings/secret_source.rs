@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use easel_keys::Secret;
-use easel_server::{CanvasServiceConfig, SecretReference, Spec};
+use easel_server::{CanvasServiceConfig, SecretReference, SourceSpec, Spec};
 
 /// The largest file with a secret.
 const MAX_BYTES: u64 = 64 << 10;
@@ -76,6 +76,17 @@ pub(super) fn resolve_canvas_secrets(
         }
     }
     faults
+}
+
+/// Replaces all references in a source. Returns one error for each that cannot be read.
+pub(super) fn resolve_source_secrets(source: &mut SourceSpec) -> Result<(), Vec<String>> {
+    let resolved = source.resolve_secrets(&read_secret);
+    resolved.map_err(|faults| {
+        let faults = faults.into_iter();
+        let faults =
+            faults.map(|(member, fault)| format!("source {}: {member}: {fault}", source.name));
+        faults.collect()
+    })
 }
 
 /// Reads a small file with a secret or a certificate.

@@ -48,6 +48,8 @@ pub(crate) const CATALOG_FOLDER: &str = "catalog.folder";
 pub(super) const KINESIS_KEYS: &str = "kinesis.keys";
 /// The list of Canvas roles and their Caliper roles.
 pub(super) const CALIPER_ROLES: &str = "caliper.roles";
+/// The list of sources defined in the file.
+pub(super) const SOURCES: &str = "sources";
 /// The list of subscriptions declared in the file.
 pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
 

@@ -3,12 +3,15 @@
 //! A table is validated with its shape before serde parses the table. So one run finds all faults, and no
 //! message has serde's words. A test compares the shapes with the serde types.
 
+mod source;
 mod sql;
 mod webhook;
 
 use easel_catalog::KeyField;
 use easel_server::{EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start};
 use toml::de::DeValue;
+
+pub(super) use source::SOURCE;
 
 /// Checks a value. The error describes what is wrong.
 pub(super) type ValueCheck = fn(&str) -> Result<(), String>;
@@ -37,6 +40,8 @@ pub(super) enum Presence {
 pub(super) enum ValueShape {
     /// A string.
     Text(ValueCheck),
+    /// `true` or `false`.
+    Boolean,
     /// A whole number.
     Number(ValueCheck),
     /// A string or a whole number.
@@ -63,6 +68,7 @@ impl ValueShape {
     pub(super) const fn requirement(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
+            Self::Boolean => "true or false",
             Self::Number(_) => "a whole number",
             Self::TextOrNumber(_) => "a string or a whole number",
             Self::Texts(_) => "a list of strings",

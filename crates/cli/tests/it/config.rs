@@ -51,6 +51,7 @@ fn every_setting_is_printed_with_its_origin() {
         masking.names                   off                        default
         kinesis.keys                    none                       default
         caliper.roles                   none                       default
+        sources                         none                       default
         subscriptions                   none                       default
         --- stderr
         ");
@@ -120,6 +121,7 @@ webhook = { url = \"https://grades.example/hook\" }
         masking.names                   off                        default
         kinesis.keys                    canvas (secret hidden)     other.toml:9:11
         caliper.roles                   none                       default
+        sources                         none                       default
         subscriptions                   grades                     other.toml:13:1
         --- stderr
         ");

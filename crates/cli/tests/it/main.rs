@@ -43,6 +43,8 @@ mod guide;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod keys;
@@ -76,6 +78,8 @@ mod serve;
 mod signatures;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod status;
 #[cfg(test)]

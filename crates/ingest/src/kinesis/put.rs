@@ -234,6 +234,8 @@ impl ValidatedRecords {
             door: Door::Kinesis.as_str(),
             code: code.to_owned(),
             detail,
+            source: None,
+            event_name: None,
             bytes: written.bytes(&body),
         };
         Self {

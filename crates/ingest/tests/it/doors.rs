@@ -14,6 +14,7 @@ use easel_catalog::Catalog;
 use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
 use easel_log::{Clock, Log, LogOptions, MemoryLog, Offset, Read};
 use easel_quarantine::{Quarantine, Quarantined};
+use easel_sources::{SourceSpec, Sources};
 use easel_testkit::{FailingLog, FakeClock};
 use easel_triggers::Triggers;
 use futures::{StreamExt, stream};
@@ -33,6 +34,7 @@ pub(crate) struct Doors {
     pub(crate) quarantine_log: Arc<FailingLog>,
     pub(crate) clock: FakeClock,
     pub(crate) stop: CancellationToken,
+    pub(crate) sources: Arc<Sources>,
 }
 
 /// The answer of a door.
@@ -51,6 +53,13 @@ impl Doors {
             Authorizer::without_tokens(),
             KinesisAuth::Open,
         )
+    }
+
+    /// Creates doors with these sources.
+    pub(crate) fn with_sources(sources: Vec<SourceSpec>) -> Self {
+        let doors = Self::open();
+        doors.sources.declare(sources).unwrap();
+        doors
     }
 
     pub(crate) fn with_options(options: IntakeOptions) -> Self {
@@ -96,6 +105,8 @@ impl Doors {
         );
         let shared = Arc::<FailingLog>::clone(&log);
         let stop = CancellationToken::new();
+        let sources = Sources::in_memory(Arc::clone(&clock), Vec::new()).unwrap();
+        let sources = Arc::new(sources);
         let intake = Intake::new(shared, quarantine.clone(), clock, options);
         let intake = intake.with_stop(stop.clone());
         let router = routes(
@@ -103,6 +114,7 @@ impl Doors {
             authorizer,
             Kinesis::new(auth).with_stream(STREAM),
             triggers(),
+            Arc::clone(&sources),
         );
         Self {
             router,
@@ -111,6 +123,7 @@ impl Doors {
             quarantine_log,
             clock: fake,
             stop,
+            sources,
         }
     }
 

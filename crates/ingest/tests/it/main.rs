@@ -8,6 +8,8 @@ mod changes;
 #[cfg(test)]
 mod counting;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;

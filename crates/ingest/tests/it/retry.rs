@@ -16,6 +16,8 @@ fn record(bytes: Bytes) -> NewQuarantined {
         door: "kinesis",
         code: "syntax".to_owned(),
         detail: "an older version did not know this".to_owned(),
+        source: None,
+        event_name: None,
         bytes,
     }
 }

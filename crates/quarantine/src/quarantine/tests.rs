@@ -20,6 +20,8 @@ fn item(bytes: &'static [u8]) -> NewQuarantined {
         door: "kinesis",
         code: String::from("not_json"),
         detail: String::from("it is \"not\" JSON"),
+        source: None,
+        event_name: None,
         bytes: Bytes::from_static(bytes),
     }
 }

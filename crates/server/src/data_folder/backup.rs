@@ -14,12 +14,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use easel_keys::{KeyStoreError, stored_data_keys};
+use easel_sources::{SourceStoreError, source_sealing_keys};
 use easel_sqlite::{CopySource, Identity, Mark, OpenError, SIDE_FILES, copy, mark, side_file};
 use easel_subscriptions::{StoredStateError, sealing_keys};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
-use super::files::{FILES, KEYS, STATE};
+use super::files::{FILES, KEYS, SOURCES, STATE};
 use super::findings::Findings;
 use super::manifest::{Manifest, ManifestError, sync_folder};
 use super::{DataFolder, FolderError, LOCK};
@@ -82,6 +83,9 @@ pub enum CopyError {
     /// The copied subscriptions cannot be read.
     #[error(transparent)]
     Subscriptions(#[from] StoredStateError),
+    /// The file of sources could not be read.
+    #[error(transparent)]
+    Sources(#[from] SourceStoreError),
     /// A data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -195,7 +199,8 @@ pub fn restore(
 /// is rotated between the copies of the two files.
 fn check_data_keys(copy: &Path, data: &Path) -> Result<(), CopyError> {
     let copied = stored_data_keys(&copy.join(KEYS))?;
-    let needed = sealing_keys(&copy.join(STATE))?;
+    let mut needed = sealing_keys(&copy.join(STATE))?;
+    needed.extend(source_sealing_keys(&copy.join(SOURCES))?);
     // A folder of an older version has no keys.
     if copied.is_empty() || needed.iter().all(|id| copied.contains(id)) {
         return Ok(());

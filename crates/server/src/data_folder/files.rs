@@ -5,6 +5,7 @@ use easel_drift::DRIFT_LAYOUT;
 use easel_keys::KEYS_LAYOUT;
 use easel_log::LogName;
 use easel_log_sqlite::SqliteLog;
+use easel_sources::SOURCES_LAYOUT;
 use easel_sqlite::Layout;
 use easel_subscriptions::STATE_LAYOUT;
 
@@ -14,6 +15,7 @@ pub(crate) const STATE: &str = "state.db";
 pub(crate) const DRIFT: &str = "drift.db";
 pub(crate) const ACCESS: &str = "access.db";
 pub(crate) const KEYS: &str = "keys.db";
+pub(crate) const SOURCES: &str = "sources.db";
 
 /// A data file and its layout.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct FolderFile {
 }
 
 /// All data files. The log comes last, so that in a copy no file is ahead of the log.
-pub(crate) static FILES: [FolderFile; 6] = [
+pub(crate) static FILES: [FolderFile; 7] = [
     FolderFile {
         name: QUARANTINE,
         layout: SqliteLog::layout(LogName::Quarantine),
@@ -35,6 +37,10 @@ pub(crate) static FILES: [FolderFile; 6] = [
     FolderFile {
         name: KEYS,
         layout: &KEYS_LAYOUT,
+    },
+    FolderFile {
+        name: SOURCES,
+        layout: &SOURCES_LAYOUT,
     },
     FolderFile {
         name: STATE,

@@ -13,7 +13,7 @@ use easel_log_sqlite::SqliteLog;
 use easel_sqlite::{Identity, SIDE_FILES, side_file};
 use easel_subscriptions::{StoredCursor, stored_cursors};
 
-use super::files::{ACCESS, DRIFT, FILES, KEYS, LOG, QUARANTINE, STATE};
+use super::files::{ACCESS, DRIFT, FILES, KEYS, LOG, QUARANTINE, SOURCES, STATE};
 use super::findings::{Findings, FolderFault, FoundFile};
 use super::{DataFolder, FolderError};
 
@@ -247,6 +247,7 @@ fn loss_of_older(name: &str) -> &'static str {
         }
         ACCESS => "; tokens created later are lost, and tokens removed later are valid again",
         QUARANTINE => "; records quarantined later are lost",
+        SOURCES => "; later changes of sources are lost",
         DRIFT => "; later events are scanned for drift again",
         _ => "",
     }
@@ -266,6 +267,7 @@ fn loss_of_new(name: &str) -> &'static str {
         }
         ACCESS => "all tokens are lost; the next start creates a first token",
         QUARANTINE => "all quarantined records are lost",
+        SOURCES => "sources created through the API are lost",
         _ => "all events on the log are scanned for drift again",
     }
 }

@@ -30,6 +30,7 @@ impl Server {
             folder,
             session,
             subscriptions,
+            sources,
             logs,
             dispatch,
             drift,
@@ -97,6 +98,7 @@ impl Server {
                 key_upkeep(&keys, &*clock),
                 guard_report.run(),
                 canvas_calls::upkeep(canvas),
+                Arc::clone(&sources).run(),
                 deadline,
             )
             .0
@@ -112,6 +114,7 @@ impl Server {
             ((), ()) = async { tokio::join!(work, operator_events) } => (),
             never = background_loops => match never {},
         }
+        sources.save_health(clock.now());
         logs.events.close().await;
         logs.quarantine.close().await;
         // After a failed write, nothing more is written. The next start does the remaining steps.

@@ -3,7 +3,7 @@
 //! The API never shows a secret. It shows [`SHOWN`] in place of a secret, and in place of the query and of the
 //! user name and password of a URL. A change of a subscription that has these texts keeps the current secrets.
 
-use easel_keys::{Secret, SecretUrl};
+use easel_keys::{Secret, SecretReference, SecretUrl};
 
 use super::{Authentication, Signing, SinkSpec, Spec, WebhookSpec};
 
@@ -197,27 +197,6 @@ impl SinkSpec {
             }
             Self::Sql(sql) => Some(("sql.ca", sql.ca.as_mut()?)),
             Self::Sqs(sqs) => Some(("sqs.access_key_id", sqs.access_key_id_mut()?)),
-        }
-    }
-}
-
-/// A reference to a secret outside the configuration file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretReference<'a> {
-    /// The name of an environment variable.
-    Environment(&'a str),
-    /// The path of a file. White space at its end is not part of the secret.
-    File(&'a str),
-}
-
-impl<'a> SecretReference<'a> {
-    /// Parses `env:NAME` and `file:PATH`; `None` for any other text.
-    pub fn parse(text: &'a str) -> Option<Self> {
-        match text.split_once(':')? {
-            ("env", name) => Some(Self::Environment(name)),
-            // A URL with the scheme `file` counts as a reference too. No webhook has such a URL.
-            ("file", path) => Some(Self::File(path)),
-            _ => None,
         }
     }
 }

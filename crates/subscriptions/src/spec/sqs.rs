@@ -15,12 +15,12 @@ pub struct SqsSpec {
     /// The address of the service, such as that of an emulator. `None` means the address of AWS.
     pub endpoint_url: Option<String>,
     /// Where the credentials come from.
-    pub credentials: SqsCredentials,
+    pub credentials: QueueCredentials,
 }
 
 /// Where the credentials for a queue come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SqsCredentials {
+pub enum QueueCredentials {
     /// From the environment of the server, the profile `default`, or the role of the machine: the first that
     /// has any.
     #[default]
@@ -68,17 +68,17 @@ impl SqsSpec {
 
     pub(super) fn secret_access_key_mut(&mut self) -> Option<&mut Secret<String>> {
         match &mut self.credentials {
-            SqsCredentials::Keys {
+            QueueCredentials::Keys {
                 secret_access_key, ..
             } => Some(secret_access_key),
-            SqsCredentials::Environment | SqsCredentials::Profile(_) => None,
+            QueueCredentials::Environment | QueueCredentials::Profile(_) => None,
         }
     }
 
     pub(super) const fn access_key_id_mut(&mut self) -> Option<&mut String> {
         match &mut self.credentials {
-            SqsCredentials::Keys { access_key_id, .. } => Some(access_key_id),
-            SqsCredentials::Environment | SqsCredentials::Profile(_) => None,
+            QueueCredentials::Keys { access_key_id, .. } => Some(access_key_id),
+            QueueCredentials::Environment | QueueCredentials::Profile(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use easel_catalog::Catalog;
 
 use super::{
-    InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, SqsCredentials, SqsSpec,
+    InFlight, OnExhausted, OrderBy, QueueCredentials, Signing, SinkSpec, Spec, SqlSpec, SqsSpec,
     WebhookSpec,
 };
 use crate::Schedule;
@@ -81,11 +81,11 @@ impl Spec {
     /// keeps the order of messages with one group, so the lane must keep the order of events with one key.
     fn validate_sqs(&self, sqs: &SqsSpec) -> Result<(), String> {
         match &sqs.credentials {
-            SqsCredentials::Environment => (),
-            SqsCredentials::Profile(name) => {
+            QueueCredentials::Environment => (),
+            QueueCredentials::Profile(name) => {
                 SqsSpec::check_profile(name).map_err(|fault| format!("sqs.profile: {fault}"))?;
             }
-            SqsCredentials::Keys { access_key_id, .. } => {
+            QueueCredentials::Keys { access_key_id, .. } => {
                 SqsSpec::check_access_key_id(access_key_id)
                     .map_err(|fault| format!("sqs.access_key_id: {fault}"))?;
             }

@@ -36,6 +36,9 @@ pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
     row(&mut lines, "disk", &disk);
     row(&mut lines, "lanes", &lane_counts(&status.lanes));
     lanes(&mut lines, status);
+    if !status.sources.is_empty() {
+        row(&mut lines, "sources", &sources(status));
+    }
     row(&mut lines, "drift", &drift(status));
     let records = counted(status.quarantine.records, "record");
     row(&mut lines, "quarantine", &records);
@@ -101,6 +104,34 @@ fn lane_counts(lanes: &[LaneJson]) -> String {
     if expired > 0 {
         parts.push(format!("{} lost", counted(expired, "event")));
     }
+    parts.join(", ")
+}
+
+fn sources(status: &StatusJson) -> String {
+    let sources = &status.sources;
+    let mut parts = Vec::new();
+    for state in ["active", "paused"] {
+        let count = sources
+            .iter()
+            .filter(|source| source.state == state)
+            .count();
+        if count > 0 || state == "active" {
+            parts.push(format!("{count} {state}"));
+        }
+    }
+    let unreachable = sources.iter().filter(|source| source.unreachable.is_some());
+    match unreachable.count() {
+        0 => (),
+        count => parts.push(format!("{count} unreachable")),
+    }
+    let last = sources
+        .iter()
+        .filter_map(|source| source.last_event_at)
+        .max();
+    parts.push(match last {
+        Some(at) => format!("the last event {} ago", time_since(status.now, at)),
+        None => "no event yet".to_owned(),
+    });
     parts.join(", ")
 }
 
@@ -274,6 +305,7 @@ mod tests {
             },
             quarantine: QuarantineJson { records: 1 },
             lanes,
+            sources: Vec::new(),
             attention: vec![AttentionJson {
                 detail: "on hold after a failed attempt: grades-of-campus-0".to_owned(),
             }],

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::secret_text::{SecretText, SecretTexts};
-use crate::spec::{SpecError, SqsCredentials, SqsSpec};
+use crate::spec::{QueueCredentials, SpecError, SqsSpec};
 
 /// The queue of Amazon SQS of a subscription.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,9 +49,9 @@ impl SqsJson {
             credentials,
         } = sqs;
         let (profile, access_key_id, secret_access_key) = match credentials {
-            SqsCredentials::Environment => (None, None, None),
-            SqsCredentials::Profile(name) => (Some(name.clone()), None, None),
-            SqsCredentials::Keys {
+            QueueCredentials::Environment => (None, None, None),
+            QueueCredentials::Profile(name) => (Some(name.clone()), None, None),
+            QueueCredentials::Keys {
                 access_key_id,
                 secret_access_key,
             } => (
@@ -76,16 +76,16 @@ impl TryFrom<SqsJson> for SqsSpec {
 
     fn try_from(json: SqsJson) -> Result<Self, SpecError> {
         let credentials = match (json.profile, json.access_key_id, json.secret_access_key) {
-            (None, None, None) => SqsCredentials::Environment,
-            (Some(name), None, None) => SqsCredentials::Profile(name),
-            (None, Some(access_key_id), Some(secret)) => SqsCredentials::Keys {
+            (None, None, None) => QueueCredentials::Environment,
+            (Some(name), None, None) => QueueCredentials::Profile(name),
+            (None, Some(access_key_id), Some(secret)) => QueueCredentials::Keys {
                 access_key_id,
                 secret_access_key: secret.into_secret(),
             },
             (Some(_), Some(_), _)
             | (Some(_), _, Some(_))
             | (None, Some(_), None)
-            | (None, None, Some(_)) => return Err(SpecError::SqsCredentials),
+            | (None, None, Some(_)) => return Err(SpecError::QueueCredentials),
         };
         Ok(Self {
             queue_url: SecretUrl::from_secret(json.queue_url.into_secret()),

@@ -2,8 +2,8 @@
 
 use easel_keys::Secret;
 
-use super::SecretReference;
 use crate::spec::{Spec, SpecJson};
+use easel_keys::SecretReference;
 
 fn spec(json: &str) -> Spec {
     serde_json::from_str(json).unwrap()

@@ -1,9 +1,9 @@
 //! Tests of the queue in a spec.
 
 use easel_catalog::Catalog;
-use easel_keys::Secret;
+use easel_keys::{Secret, SecretReference};
 
-use crate::spec::{SecretReference, Spec, SpecJson};
+use crate::spec::{Spec, SpecJson};
 
 const KEYS: &str = r#"{"name":"a","sqs":{
     "queue_url":"https://sqs.eu-west-1.amazonaws.com/111122223333/q",

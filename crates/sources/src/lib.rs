@@ -1,0 +1,40 @@
+//! The systems that events come from, such as one hosted Canvas.
+//!
+//! A source is defined in the settings file or through the API. This room stores the definitions, fetches and
+//! keeps the public keys that verify signatures, and counts what came and what failed. The doors receive
+//! the events.
+//!
+//! Promises:
+//! - A change is on stable storage before it takes effect. Secrets are sealed.
+//! - The last good keys of a source are kept, on disk too. A JWKS that cannot be reached never makes a valid
+//!   signature invalid.
+
+mod source_name;
+mod source_spec;
+
+mod jwks_cache;
+mod jwks_client;
+
+mod hosted_limit;
+mod source;
+mod source_health;
+
+mod metrics;
+mod source_store;
+mod sources;
+
+pub use jwks_cache::{JwksCache, NewerKeys};
+pub use jwks_client::{JwksClient, JwksFetchError};
+pub use metrics::describe_source_metrics;
+pub use source::{Source, SourceOrigin, SourceState};
+pub use source_health::{HealthReport, SourceCounts, SourceFailure, SourceHealth, SourceOutcome};
+pub use source_name::{SourceName, SourceNameError};
+pub use source_spec::{
+    HttpsSource, Pollers, SignedBy, SourceJson, SourceKind, SourceSpec, SourceSpecError,
+    SqsCredentials, SqsSource,
+};
+pub use source_store::{SOURCES_LAYOUT, SourceStoreError};
+pub use sources::{
+    SourceChangeError, SourceMap, Sources, forget_lost_sources, lost_sources, reseal_sources,
+    source_sealing_keys,
+};
