@@ -31,7 +31,7 @@ impl FormKind {
             masking: spec.masking,
             jwt: match &spec.sink {
                 SinkSpec::Webhook(webhook) => webhook.jwt_algorithm(),
-                SinkSpec::Sql(_) => None,
+                SinkSpec::Sql(_) | SinkSpec::Sqs(_) => None,
             },
         }
     }

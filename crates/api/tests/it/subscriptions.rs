@@ -83,7 +83,7 @@ async fn an_invalid_request_is_refused_with_a_code_and_the_reason() {
         path,
         r#"{"name":"x"}"#,
         invalid,
-        "exactly one of `webhook` and `sql` is required",
+        "exactly one of `webhook`, `sql` and `sqs` is required",
     )
     .await;
     check(

@@ -7,6 +7,8 @@ mod caliper;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod canvas_service;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod changes;

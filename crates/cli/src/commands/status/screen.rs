@@ -156,7 +156,11 @@ fn lanes(lines: &mut Vec<String>, status: &StatusJson) {
 }
 
 fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
-    let (name, pending) = (&lane.subscription, number(lane.pending));
+    let pending = number(lane.pending);
+    let name = match &lane.owner {
+        Some(owner) => format!("{} (of {owner})", lane.subscription),
+        None => lane.subscription.clone(),
+    };
     let backlog = match lane.pending_since {
         Some(since) => format!("{name}: {pending} pending for {}", time_since(now, since)),
         None => format!("{name}: {pending} pending"),
@@ -247,6 +251,7 @@ mod tests {
     fn lane(name: &str) -> LaneJson {
         LaneJson {
             subscription: name.to_owned(),
+            owner: None,
             state: "active".to_owned(),
             behind: false,
             pending: 0,
