@@ -9,6 +9,8 @@ mod changes;
 mod counting;
 #[cfg(test)]
 mod hooks;
+#[cfg(test)]
+mod imports;
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;
