@@ -41,6 +41,12 @@ mod guide;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
+mod import_kill;
+#[cfg(test)]
+mod import_s3;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod keys;

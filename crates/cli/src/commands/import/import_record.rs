@@ -221,7 +221,7 @@ mod tests {
             format!("{{\"Messages\":[{message}]}}"),
             format!("{{\"Records\": [ {of_lambda} ]}}"),
         ];
-        for (text, at) in [(message, 100), (of_lambda, 100), (&lists[0], 113), (&lists[1], 115)] {
+        for (text, at) in [(message, 100), (of_lambda, 100), (&lists[0], 113), (&lists[1], 114)] {
             let wanted = ImportRecord {
                 at,
                 bytes: b"{\"metadata\":{}}".to_vec(),
