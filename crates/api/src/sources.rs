@@ -257,7 +257,7 @@ impl From<SourceFailure> for FailureJson {
 impl From<SourceSpecError> for ApiError {
     fn from(error: SourceSpecError) -> Self {
         let pointer = format!("/{}", error.member());
-        Self::invalid(INVALID, format!("{error}.")).with_pointer(&pointer)
+        Self::invalid(INVALID, error.to_string()).with_pointer(&pointer)
     }
 }
 

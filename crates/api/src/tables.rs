@@ -263,12 +263,12 @@ fn find(api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
     let subscription = api.subscriptions.get(name)?;
     match &subscription.spec.sink {
         SinkSpec::Sql(_) => Ok(subscription),
-        SinkSpec::Webhook(_) => Err(not_tables(name)),
+        SinkSpec::Webhook(_) | SinkSpec::Sqs(_) => Err(not_tables(name)),
     }
 }
 
 fn not_tables(name: &str) -> ApiError {
-    let detail = format!("The subscription {name} has a webhook, and no tables.");
+    let detail = format!("The subscription {name} has no tables.");
     ApiError::conflict("not_tables", detail)
 }
 

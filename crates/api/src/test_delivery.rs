@@ -72,7 +72,7 @@ pub(crate) async fn send(
         metadata.insert("producer".to_owned(), "easel-test".into());
     }
     let SinkSpec::Webhook(webhook) = &spec.sink else {
-        let detail = "A test delivery requires a webhook, and this subscription writes to tables.";
+        let detail = "A test delivery requires a webhook, and this subscription has none.";
         return Err(ApiError::invalid(INVALID, detail).with_pointer("/subscription"));
     };
     let url = webhook.url.without_secrets();

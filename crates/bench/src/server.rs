@@ -9,6 +9,7 @@
 
 mod connection;
 mod deliver;
+mod hosted;
 mod ingest;
 mod latency;
 mod load;
@@ -44,7 +45,7 @@ pub(crate) struct ServerBenchArgs {
 
 #[derive(Subcommand)]
 enum Suite {
-    /// Measure ingest: Kinesis batches, native batches, one event per request
+    /// Measure ingest: Kinesis batches, native batches, one event per request, signed requests of hosted Canvas
     Ingest(ingest::IngestArgs),
     /// Measure delivery: healthy, flaky and hanging endpoints, 1 to 256 requests in flight
     Deliver(deliver::DeliverArgs),

@@ -161,8 +161,8 @@ pub(crate) enum FrameError {
         source: NotUtf8Text,
     },
     #[error(
-        "the body is a JWT, which is for the route `/v1/hooks` of a later version; send the event \
-         itself as JSON"
+        "the body is a JWT; a hosted Canvas sends JWTs to `/v1/hooks/{{source}}`, and this route accepts \
+         events as JSON"
     )]
     Jwt,
     #[error("the body has more than {max} events")]

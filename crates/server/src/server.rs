@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::callers::Callers;
+use crate::canvas_calls::{CanvasCalls, CanvasDeps};
 use crate::connections::Connections;
 use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session};
 use crate::disk::Disk;
@@ -57,6 +58,7 @@ pub struct Server {
     metrics: PrometheusHandle,
     refusals: Arc<Refusals>,
     connections: Connections,
+    canvas: Option<CanvasCalls>,
     address: SocketAddr,
     first_token: FirstToken,
     reloader: Reloader,
@@ -80,6 +82,7 @@ impl Server {
         let is_key_created = create_master_key(&folder, &prepared)?;
         let session = folder.prepare()?;
         let (listener, address) = listen(config.listen).await?;
+        let canvas_listener = CanvasCalls::listen(&prepared).await?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (tell_operator, operator_events) = OperatorEvents::new(Arc::clone(&clock));
@@ -218,11 +221,19 @@ impl Server {
                 intake,
                 authorizer,
                 kinesis,
-                prepared.triggers,
+                Arc::clone(&prepared.triggers),
                 Arc::clone(&sources),
                 imports,
             ))
             .merge(health::routes(health));
+        let canvas_deps = CanvasDeps {
+            prepared: &prepared,
+            subscriptions: &subscriptions,
+            refusals: &callers.refusals,
+            clock: &clock,
+            listener: canvas_listener,
+        };
+        let (canvas, app) = CanvasCalls::new(canvas_deps, app);
 
         let first_token = prepare_access(&folder, &config, &callers, address, &clock)?;
         Ok(Self {
@@ -240,6 +251,7 @@ impl Server {
             metrics,
             refusals: callers.refusals,
             connections: Connections::new(listener, easel_api::fallbacks(app)),
+            canvas,
             address,
             first_token,
             reloader,
@@ -252,6 +264,12 @@ impl Server {
     /// Returns the address of the server.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address and the path of Canvas's `app-host`, if the calls of Canvas's own client are served.
+    pub fn app_host(&self) -> Option<(SocketAddr, &str)> {
+        let address = self.canvas.as_ref()?.address().unwrap_or(self.address);
+        Some((address, &self.config.canvas_service.path))
     }
 
     /// Returns the first token at the first start, if the program that starts the server must show it.

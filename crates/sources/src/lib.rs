@@ -9,7 +9,6 @@
 //! - The last good keys of a source are kept, on disk too. A JWKS that cannot be reached never makes a valid
 //!   signature invalid.
 
-mod source_json;
 mod source_name;
 mod source_spec;
 
@@ -37,10 +36,10 @@ pub use jwks_client::{JwksClient, JwksFetchError};
 pub use metrics::describe_source_metrics;
 pub use source::{Source, SourceOrigin, SourceState};
 pub use source_health::{HealthReport, SourceCounts, SourceFailure, SourceHealth, SourceOutcome};
-pub use source_json::{SourceJson, SourceSpecError};
 pub use source_name::{SourceName, SourceNameError};
 pub use source_spec::{
-    HttpsSource, Pollers, SignedBy, SourceKind, SourceSpec, SqsCredentials, SqsSource,
+    HttpsSource, Pollers, SignedBy, SourceJson, SourceKind, SourceSpec, SourceSpecError,
+    SqsCredentials, SqsSource,
 };
 pub use source_store::{SOURCES_LAYOUT, SourceStoreError};
 pub use sources::{

@@ -1,9 +1,8 @@
 //! The metrics of sources.
 
-use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::{Source, SourceName, SourceOutcome};
+use crate::{HealthReport, SourceName, SourceOutcome};
 
 const EVENTS: &str = "easel_source_events_total";
 const FAILURES: &str = "easel_source_failures_last_day";
@@ -18,7 +17,7 @@ pub fn describe_source_metrics() {
     );
     describe_gauge!(
         LAST_EVENT,
-        "Unix time of the latest event of a source, in seconds."
+        "Unix time of the latest event of a source, in seconds; 0 without one."
     );
 }
 
@@ -31,23 +30,26 @@ pub(crate) fn count(source: &SourceName, outcome: SourceOutcome, count: u64) {
     counter!(EVENTS, &labels).increment(count);
 }
 
+/// Starts the metrics of a source at 0.
+pub(crate) fn start(source: &SourceName) {
+    for outcome in SourceOutcome::ALL {
+        count(source, outcome, 0);
+    }
+    publish(source, &HealthReport::default());
+}
+
 /// Publishes the health of a source.
-pub(crate) fn publish(source: &Source, now: Timestamp) {
-    let report = source.health.report(now);
+pub(crate) fn publish(source: &SourceName, report: &HealthReport) {
     let kinds = [
         ("time_outs", report.last_day.timed_out),
         ("errors", report.last_day.failed),
     ];
     for (kind, count) in kinds {
-        let labels = [
-            ("source", source.spec.name.to_string()),
-            ("kind", kind.to_owned()),
-        ];
+        let labels = [("source", source.to_string()), ("kind", kind.to_owned())];
         #[expect(clippy::cast_precision_loss, reason = "a count of failures is small")]
         gauge!(FAILURES, &labels).set(count as f64);
     }
-    if let Some(at) = report.last_event_at {
-        #[expect(clippy::cast_precision_loss, reason = "seconds fit for a long time")]
-        gauge!(LAST_EVENT, "source" => source.spec.name.to_string()).set(at.as_second() as f64);
-    }
+    let last_event = report.last_event_at.map_or(0, jiff::Timestamp::as_second);
+    #[expect(clippy::cast_precision_loss, reason = "seconds fit for a long time")]
+    gauge!(LAST_EVENT, "source" => source.to_string()).set(last_event as f64);
 }

@@ -114,13 +114,13 @@ pub struct HealthReport {
 /// Counts what comes from a source.
 #[derive(Debug, Default)]
 pub struct SourceHealth {
-    state: Mutex<State>,
+    state: Mutex<HealthState>,
 }
 
 /// The form in which health is saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct State {
+struct HealthState {
     last_event_at: Option<Timestamp>,
     last_failure: Option<SourceFailure>,
     #[serde(skip)]
@@ -139,7 +139,7 @@ impl SourceHealth {
         *state.bucket(now).count_mut(outcome) += count;
         match outcome {
             SourceOutcome::Accepted | SourceOutcome::Duplicate => {
-                state.last_event_at = state.last_event_at.max(Some(now));
+                state.last_event_at = std::cmp::max(state.last_event_at, Some(now));
                 state.unreachable = None;
             }
             SourceOutcome::Quarantined | SourceOutcome::Failed | SourceOutcome::TimedOut => (),
@@ -210,12 +210,12 @@ impl SourceHealth {
     }
 
     // A panic under this lock leaves valid counts, so a poisoned lock is ignored.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HealthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl HealthState {
     fn bucket(&mut self, now: Timestamp) -> &mut SourceCounts {
         self.forget_old(now);
         let number = bucket_number(now);

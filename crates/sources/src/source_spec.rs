@@ -1,16 +1,20 @@
 //! The definition of a source.
 //!
 //! A [`SourceSpec`] is parsed from the JSON of the API, from `easel.toml` and from the store, always
-//! through [`SourceJson`](crate::SourceJson). It may contain secrets, so it is only written through
+//! through [`SourceJson`]. It may contain secrets, so it is only written through
 //! `SourceJson`, with or without the secrets.
+
+mod json;
 
 use std::num::NonZeroU8;
 
 use easel_keys::{Secret, SecretReference};
 use serde::Deserialize;
 
-use crate::source_json::check_path_secret;
-use crate::{SourceJson, SourceName};
+use crate::SourceName;
+use json::check_path_secret;
+
+pub use json::{SourceJson, SourceSpecError};
 
 /// The definition of a source: a system that events come from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

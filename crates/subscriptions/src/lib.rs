@@ -28,6 +28,7 @@
 //! ```
 
 mod definition;
+mod owner;
 mod spec;
 
 mod replay;
@@ -68,12 +69,13 @@ pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
+pub use owner::{Owner, OwnerSystem, Tombstone};
 pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};
 pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
     Authentication, BatchSize, ClientCertificate, Conditions, EventGlob, Format, InFlight, Masking,
-    MaxRate, Name, OnExhausted, OrderBy, Promote, Signing, SinkSpec, Spec, SpecError, SpecJson,
-    SqlLayout, SqlSpec, Start, WebhookSpec,
+    MaxRate, Name, OnExhausted, OrderBy, Promote, QueueCredentials, Signing, SinkSpec, Spec,
+    SpecError, SpecJson, SqlLayout, SqlSpec, SqsSpec, Start, WebhookSpec,
 };
 pub use spec_check::SpecCheck;
 #[cfg(feature = "sqlite")]
@@ -85,5 +87,5 @@ pub use state_store::{
     Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 pub use subscription::{Hold, Replay, SharedState, Subscription};
-pub use subscriptions::{Redelivery, Subscriptions};
+pub use subscriptions::{OwnedChange, Redelivery, Subscriptions};
 pub use term::{Counts, Term};

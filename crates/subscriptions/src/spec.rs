@@ -8,6 +8,7 @@ mod delivery;
 mod json;
 mod secrets;
 mod sql;
+mod sqs;
 mod time_limit;
 mod validate;
 mod webhook;
@@ -29,6 +30,7 @@ use wildmatch::WildMatch;
 pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
 pub use sql::{Promote, SqlLayout, SqlSpec};
+pub use sqs::{QueueCredentials, SqsSpec};
 pub use webhook::{Authentication, ClientCertificate, Signing, WebhookSpec};
 
 use crate::Schedule;
@@ -39,9 +41,14 @@ use crate::Schedule;
 pub struct Spec {
     /// The unique name for operators.
     pub name: Name,
-    /// The patterns of event types. An event must match one of them. The default is all types.
+    /// The patterns of event types, whatever made the events. The default is all types, or no type if there are
+    /// `user_events` or `system_events`. An event must match a pattern of one of the three lists.
     pub events: Vec<EventGlob>,
-    /// The conditions on an event's metadata.
+    /// The patterns of the types of events that a request made.
+    pub user_events: Vec<EventGlob>,
+    /// The patterns of the types of events that no request made. Jobs make most of them.
+    pub system_events: Vec<EventGlob>,
+    /// The conditions on an event.
     pub conditions: Conditions,
     /// The format in which events are sent.
     pub format: Format,
@@ -70,7 +77,13 @@ impl Spec {
     /// Returns true if a pattern matches events of Easel itself. Such a subscription causes no operator
     /// events about itself, because each of them could cause the next.
     pub fn wants_operator_events(&self) -> bool {
-        self.events.iter().any(|glob| is_operator_event(&glob.0))
+        self.all_events().any(|glob| is_operator_event(&glob.0))
+    }
+
+    /// Iterates over the patterns of all three lists.
+    pub(crate) fn all_events(&self) -> impl Iterator<Item = &EventGlob> {
+        let events = self.events.iter();
+        events.chain(&self.user_events).chain(&self.system_events)
     }
 }
 
@@ -81,6 +94,8 @@ pub enum SinkSpec {
     Webhook(WebhookSpec),
     /// Rows in tables of a database.
     Sql(SqlSpec),
+    /// Messages in a queue of Amazon SQS.
+    Sqs(SqsSpec),
 }
 
 impl SinkSpec {
@@ -88,7 +103,7 @@ impl SinkSpec {
     pub const fn webhook(&self) -> Option<&WebhookSpec> {
         match self {
             Self::Webhook(webhook) => Some(webhook),
-            Self::Sql(_) => None,
+            Self::Sql(_) | Self::Sqs(_) => None,
         }
     }
 
@@ -96,28 +111,39 @@ impl SinkSpec {
     pub const fn sql(&self) -> Option<&SqlSpec> {
         match self {
             Self::Sql(sql) => Some(sql),
-            Self::Webhook(_) => None,
+            Self::Webhook(_) | Self::Sqs(_) => None,
         }
     }
 
-    /// Returns the URL of the endpoint or the database.
+    /// Returns the queue; `None` for another kind of sink.
+    pub const fn sqs(&self) -> Option<&SqsSpec> {
+        match self {
+            Self::Sqs(sqs) => Some(sqs),
+            Self::Webhook(_) | Self::Sql(_) => None,
+        }
+    }
+
+    /// Returns the URL of the endpoint, the database or the queue.
     pub const fn url(&self) -> &SecretUrl {
         match self {
             Self::Webhook(webhook) => &webhook.url,
             Self::Sql(sql) => &sql.url,
+            Self::Sqs(sqs) => &sqs.queue_url,
         }
     }
 
-    /// Returns true if both write to the same place. Other secrets are the same place. A webhook stores no
-    /// position, so all webhooks count as the same place.
+    /// Returns true if both write to the same place. Other secrets are the same place. Webhooks and
+    /// queues store no position, so all webhooks count as the same place, and all queues too.
     pub(crate) fn has_same_destination(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Webhook(_), Self::Webhook(_)) => true,
+            (Self::Webhook(_), Self::Webhook(_)) | (Self::Sqs(_), Self::Sqs(_)) => true,
             (Self::Sql(sql), Self::Sql(other)) => {
                 sql.url.without_secrets() == other.url.without_secrets()
                     && sql.schema == other.schema
             }
-            (Self::Webhook(_), Self::Sql(_)) | (Self::Sql(_), Self::Webhook(_)) => false,
+            (Self::Webhook(_), Self::Sql(_) | Self::Sqs(_))
+            | (Self::Sql(_), Self::Webhook(_) | Self::Sqs(_))
+            | (Self::Sqs(_), Self::Webhook(_) | Self::Sql(_)) => false,
         }
     }
 
@@ -126,13 +152,15 @@ impl SinkSpec {
         match self {
             Self::Webhook(_) => "webhook.url",
             Self::Sql(_) => "sql.url",
+            Self::Sqs(_) => "sqs.queue_url",
         }
     }
 }
 
-/// Conditions on an event's metadata. Each list that is not empty must contain the event's value.
+/// Conditions on an event. Each list that is not empty must contain the event's value.
 ///
-/// Ids are compared as text, in the form they have in the event: Canvas's global ids.
+/// Ids are compared as text, in the form they have in the event: Canvas's global ids. Only an assignment is
+/// also found by its local id. All values but the last two are in the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
@@ -154,6 +182,13 @@ pub struct Conditions {
     /// `context_type`.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub context_type: Vec<String>,
+    /// `assignment_id` in the body, or `context_id` in the body when the context is an assignment. The id can
+    /// be global or local.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
+    pub assignment: Vec<String>,
+    /// `associated_integration_id` in the body: the GUID of the LTI 2 tool that the event is for.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
+    pub associated_integration: Vec<String>,
 }
 
 /// Parses the values of a condition. Rejects an empty list: it would mean no condition, and the
@@ -243,8 +278,14 @@ pub enum SpecError {
         number: u32,
     },
     /// The spec has no sink, or several.
-    #[error("exactly one of `webhook` and `sql` is required")]
+    #[error("exactly one of `webhook`, `sql` and `sqs` is required")]
     Sink,
+    /// The credentials of a queue are incomplete, or there are two kinds of them.
+    #[error(
+        "sqs.access_key_id and sqs.secret_access_key are required together, or sqs.profile alone, or \
+         none of them"
+    )]
+    QueueCredentials,
     /// The number of batches in flight is out of range.
     #[error("in_flight must be 1 to 256, not {number}")]
     InFlight {

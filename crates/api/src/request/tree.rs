@@ -454,7 +454,7 @@ mod tests {
             ("7".to_owned(), "The body must be an object."),
             (
                 r#"{"name":"x"}"#.to_owned(),
-                "The body: exactly one of `webhook` and `sql` is required.",
+                "The body: exactly one of `webhook`, `sql` and `sqs` is required.",
             ),
             (
                 r#"{"name":"x","webhook":{}}"#.to_owned(),

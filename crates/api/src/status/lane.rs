@@ -19,6 +19,10 @@ const BEHIND_AFTER: Duration = Duration::from_mins(1);
 #[schema(as = LaneStatus)]
 pub(crate) struct LaneJson {
     pub(super) subscription: String,
+    /// The system that manages the subscription, such as `canvas`. Absent for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(super) owner: Option<&'static str>,
     /// `active`, `paused` or `deactivated`.
     pub(super) state: &'static str,
     /// Whether the subscription is behind: events are pending although it is not served or is on
@@ -34,6 +38,8 @@ pub(crate) struct LaneJson {
     pub(super) dead_letters: u64,
     /// Events that were gone from the log before they could be delivered.
     pub(super) expired: u64,
+    /// Events that the subscription wants, but that cannot be sent in its format.
+    pub(super) other_format: u64,
     /// Whether the balance adds up. It always must.
     pub(super) adds_up: bool,
     /// True if the subscription is older than the address guard, and the guard does not apply.
@@ -110,7 +116,12 @@ impl LaneJson {
             waits_for_operator,
             dead_letters,
             expired: balance.get(Term::Expired),
+            other_format: balance.get(Term::OtherFormat),
             adds_up: balance.adds_up(),
+            owner: subscription
+                .owner
+                .as_ref()
+                .map(|owner| owner.system.as_str()),
             unguarded: subscription.guard == GuardState::Reported,
             pending_since,
             held_since: hold.as_ref().map(|hold| hold.since),

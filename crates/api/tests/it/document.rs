@@ -61,7 +61,7 @@ async fn every_route_that_is_not_public_requires_a_token_and_the_right_scope() {
             assert_eq!(refused, !reads, "{method} {path}");
         }
     }
-    assert_eq!(route_count, 51);
+    assert_eq!(route_count, 58);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod refusals;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod subscriptions;

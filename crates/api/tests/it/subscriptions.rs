@@ -83,7 +83,7 @@ async fn an_invalid_request_is_refused_with_a_code_and_the_reason() {
         path,
         r#"{"name":"x"}"#,
         invalid,
-        "exactly one of `webhook` and `sql` is required",
+        "exactly one of `webhook`, `sql` and `sqs` is required",
     )
     .await;
     check(
@@ -191,7 +191,7 @@ async fn the_balance_of_a_subscription_adds_up() {
         balance,
         json!({
             "subscription": "grades", "accepted": 5, "delivered": 0, "filtered": 0,
-            "out_of_reach": 0, "pending": 5, "parked": 0, "dead": 0, "discarded": 0, "expired": 0,
+            "out_of_reach": 0, "other_format": 0, "pending": 5, "parked": 0, "dead": 0, "discarded": 0, "expired": 0,
             "damaged": 0, "skipped": 0, "cursor": 3,
         })
     );

@@ -36,7 +36,7 @@ impl Connection {
         })
     }
 
-    /// Posts a body and returns the JSON of a 2xx answer.
+    /// Posts a body and returns the JSON of a 2xx answer; null if the answer is empty.
     pub(crate) async fn post(&mut self, target: &Target, body: Bytes) -> Result<Value> {
         let mut request = self.request(Method::POST, target.path, body)?;
         let headers = request.headers_mut();
@@ -69,6 +69,9 @@ impl Connection {
         if !head.status.is_success() {
             let answer = String::from_utf8_lossy(&body);
             bail!("{path} answered {}: {answer}", head.status);
+        }
+        if body.is_empty() {
+            return Ok(Value::Null);
         }
         Ok(serde_json::from_slice(&body)?)
     }

@@ -41,6 +41,8 @@ pub(crate) struct SendPlan {
 pub(crate) enum BenchDoor {
     Native,
     Kinesis,
+    /// Signed requests of a hosted Canvas.
+    Hook,
 }
 
 impl EventLoad {
@@ -88,7 +90,7 @@ impl EventLoad {
     pub(crate) fn body(&self, door: BenchDoor, first: usize, batch: usize) -> Bytes {
         let events = self.events.iter().skip(first).take(batch);
         match door {
-            BenchDoor::Native => {
+            BenchDoor::Native | BenchDoor::Hook => {
                 let lines: Vec<&[u8]> = events.map(AsRef::as_ref).collect();
                 lines.join(&b'\n').into()
             }
@@ -103,15 +105,28 @@ impl EventLoad {
     }
 
     /// Sends all events and returns how long it took. Fails if any event is not acknowledged.
-    #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
-    pub(crate) async fn send(
-        self: &Arc<Self>,
-        server: SocketAddr,
-        plan: SendPlan,
-    ) -> Result<Duration> {
+    pub(crate) async fn send(&self, server: SocketAddr, plan: SendPlan) -> Result<Duration> {
         let request_count = self.count().div_ceil(plan.batch);
         let body = |number| self.body(plan.door, number * plan.batch, plan.batch);
-        let bodies: Arc<Vec<Bytes>> = Arc::new((0..request_count).map(body).collect());
+        self.send_bodies(server, plan, (0..request_count).map(body).collect())
+            .await
+    }
+
+    /// Returns the events.
+    pub(crate) fn events(&self) -> &[Bytes] {
+        &self.events
+    }
+
+    /// Sends these bodies, which have all events, and returns how long it took. Fails if any event is not
+    /// acknowledged.
+    #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
+    pub(crate) async fn send_bodies(
+        &self,
+        server: SocketAddr,
+        plan: SendPlan,
+        bodies: Vec<Bytes>,
+    ) -> Result<Duration> {
+        let bodies = Arc::new(bodies);
         let next = Arc::new(AtomicUsize::new(0));
         let mut senders = JoinSet::new();
         let started = Instant::now();
@@ -155,6 +170,11 @@ impl BenchDoor {
                 content_type: "application/x-amz-json-1.1",
                 operation: Some("Kinesis_20131202.PutRecords"),
             },
+            Self::Hook => Target {
+                path: "/v1/hooks/hosted",
+                content_type: "application/json",
+                operation: None,
+            },
         }
     }
 
@@ -165,6 +185,8 @@ impl BenchDoor {
                 .get("accepted")
                 .and_then(Value::as_u64)
                 .context("`accepted` is missing in an answer"),
+            // The door answers 200 without a body.
+            Self::Hook => Ok(1),
             Self::Kinesis => {
                 let records = answer.get("Records").and_then(Value::as_array);
                 let records = records.context("`Records` is missing in an answer")?;

@@ -402,7 +402,7 @@ impl SourceJson {
 
 /// Formats a past moment in one unit.
 fn ago(time: SignedDuration) -> String {
-    let seconds = time.as_secs().max(0);
+    let seconds = std::cmp::max(time.as_secs(), 0);
     match seconds {
         ..120 => format!("{seconds} s ago"),
         120..7_200 => format!("{} min ago", seconds / 60),

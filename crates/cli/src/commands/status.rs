@@ -68,10 +68,13 @@ struct QuarantineJson {
 #[derive(Deserialize)]
 struct LaneJson {
     subscription: String,
+    /// The system that manages the subscription.
+    owner: Option<String>,
     state: String,
     behind: bool,
     pending: u64,
     expired: u64,
+    other_format: u64,
     pending_since: Option<Timestamp>,
     reason: Option<String>,
     held_since: Option<Timestamp>,

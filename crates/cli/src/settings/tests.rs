@@ -178,7 +178,7 @@ fn keys_and_types_in_the_lists_are_validated() {
     );
     check_file(
         "[[subscriptions]]\nname = \"grades\"",
-        "easel.toml:1:1: exactly one of `webhook` and `sql` is required",
+        "easel.toml:1:1: exactly one of `webhook`, `sql` and `sqs` is required",
     );
     check_file(
         "subscriptions = 1",
@@ -344,7 +344,7 @@ fn one_run_reports_all_faults() {
          easel.toml:5:11: `events` must be a list of strings, not of a number\n\
          easel.toml:5:14: `events`: a value must not be empty, not \"\"\n\
          easel.toml:6:13: `in_flight` must be 1 to 256, not 0\n\
-         easel.toml:3:1: exactly one of `webhook` and `sql` is required\n\
+         easel.toml:3:1: exactly one of `webhook`, `sql` and `sqs` is required\n\
          easel.toml:8:10: `canvas` must be a string, not a list\n\
          easel.toml:7:1: `segment` is missing\n\
          easel.toml:7:1: `roles` is missing\n\

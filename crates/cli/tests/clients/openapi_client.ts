@@ -63,6 +63,13 @@ export async function admit(): Promise<number> {
   return data.admitted;
 }
 
+export async function last_event(source: string): Promise<string | null> {
+  const body = { name: source, kind: "https" as const };
+  const { data, error } = await client.POST("/v1/sources", { body });
+  if (error !== undefined) throw refused(error);
+  return data.last_event_at ?? null;
+}
+
 export async function token(name: string): Promise<string> {
   const body = { name, scopes: ["read" as const] };
   const { data, error } = await client.POST("/v1/tokens", { body });

@@ -7,6 +7,8 @@ mod caliper;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod canvas_service;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod changes;
@@ -41,11 +43,15 @@ mod guide;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+<<<<<<< HEAD
 mod import;
 #[cfg(test)]
 mod import_kill;
 #[cfg(test)]
 mod import_s3;
+=======
+mod hosted;
+>>>>>>> main
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
@@ -80,6 +86,8 @@ mod serve;
 mod signatures;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod status;
 #[cfg(test)]

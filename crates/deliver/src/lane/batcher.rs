@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use easel_catalog::{Facts, OrderKey};
+use easel_catalog::{EventFacts, OrderKey};
 use easel_log::{Block, Found, Offset, ReadError, Reader, Want};
 use easel_sinks::{Batch, Item, Sink, SinkLimits};
 use easel_subscriptions::{Account, Due, Filter, Loss, Parked, Subscription, Subscriptions};
@@ -507,20 +507,36 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     let records = block.records_from(from);
     let records = records.take_while(|record| record.offset < end);
     let wanted = records.filter(|record| {
-        filter.wants_type(&record.event_type) && filter.wants(|| Facts::from_event(&record.bytes))
+        filter.wants_type(&record.event_type)
+            && filter.wants(&record.event_type, &EventFacts::new(&record.bytes))
     });
-    let mut wanted = wanted.map(|record| record.offset);
     let owed_count = subscription.shared.account().owed_count();
-    let room = max_owed.saturating_sub(owed_count);
-    let owed: Vec<_> = wanted.by_ref().take(room).collect();
-    let match_end = wanted.next().unwrap_or(end);
+    let mut room = max_owed.saturating_sub(owed_count);
+    let mut match_end = end;
+    let (mut owed, mut passed_over) = (Vec::new(), Vec::new());
+    for record in wanted {
+        if !filter.has_form(&record.event_type, record.provenance.shape) {
+            passed_over.push(record.offset);
+        } else if room > 0 {
+            room -= 1;
+            owed.push(record.offset);
+        } else {
+            match_end = record.offset;
+            break;
+        }
+    }
     let mut account = subscription.shared.account();
     if subscription.is_retired() {
         return;
     }
+    let mut passed_over = passed_over.into_iter().peekable();
     for offset in owed {
+        while let Some(other) = passed_over.next_if(|other| *other < offset) {
+            account.pass_over(other);
+        }
         account.owe(offset);
     }
+    passed_over.for_each(|offset| account.pass_over(offset));
     account.match_to(match_end);
 }
 

@@ -224,7 +224,7 @@ async fn what_is_not_authentic_is_refused_and_stored_nowhere() {
     let none = hmac_token(&json!({"alg": "none", "kid": "k"}), &good, b"");
     let none = format!("{}.", none.rsplit_once('.').unwrap().0);
     let other_key = sign_jwt(&key("k"), good.as_bytes()).unwrap();
-    let cut = |count: usize| token[..token.len() - count].to_owned();
+    let cut = token.get(..token.len() - 3).unwrap().to_owned();
     let refused = [
         none,
         hmac_token(
@@ -245,7 +245,7 @@ async fn what_is_not_authentic_is_refused_and_stored_nowhere() {
             b"x",
         ),
         other_key,
-        cut(3),
+        cut,
         format!("{}.{}", token, "x"),
         format!("{token}="),
         hosted.sign(0, &event(1)),
@@ -378,7 +378,7 @@ async fn known_keys_go_on_when_the_jwks_is_gone() {
     let token = |number| hosted.sign(0, &with_issuer(&event(number)));
     assert_eq!(post(&doors, &token(1)).await.status, StatusCode::OK);
     hosted.jwks.set_status(StatusCode::GONE);
-    doors.clock.advance(Duration::from_secs(3600));
+    doors.clock.advance(Duration::from_hours(1));
     assert_eq!(post(&doors, &token(2)).await.status, StatusCode::OK);
     let unknown = sign_jwt(&key("new"), with_issuer(&event(3)).as_bytes()).unwrap();
     check_problem(

@@ -168,7 +168,7 @@ async fn a_jwt_is_rejected_with_its_own_code_at_both_doors() {
             let answer = Doors::open().send(request.body(body.into()).unwrap()).await;
             check_problem(&answer, 415, "body_is_jwt");
             let detail = answer.json["detail"].as_str().unwrap();
-            assert!(detail.contains("`/v1/hooks`"), "{detail}");
+            assert!(detail.contains("`/v1/hooks/{source}`"), "{detail}");
         }
     }
 }

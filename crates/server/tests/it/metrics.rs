@@ -19,8 +19,10 @@ const OPERATING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operati
 /// Starts a server with one subscription and no events.
 async fn fresh(data: &Path) -> TestServer {
     let spec = r#"{"name":"all","webhook":{"url":"http://127.0.0.1:1/"}}"#;
+    let source = r#"{"name":"hosted","kind":"https"}"#;
     let declared = Config {
         subscriptions: vec![serde_json::from_str(spec).unwrap()],
+        sources: vec![serde_json::from_str(source).unwrap()],
         ..config(data)
     };
     TestServer::open(declared).await

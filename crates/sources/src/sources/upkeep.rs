@@ -33,7 +33,7 @@ impl Sources {
             let now = self.clock.now();
             for source in self.all().values() {
                 self.warn_about(source, now, &mut warned);
-                metrics::publish(source, now);
+                metrics::publish(&source.spec.name, &source.health.report(now));
             }
             let sources = Arc::clone(&self);
             let save = move || {

@@ -4,6 +4,7 @@
 
 mod secret_text;
 mod sql_json;
+mod sqs_json;
 mod webhook_json;
 
 use easel_catalog::KeyField;
@@ -20,6 +21,7 @@ use super::{
 use crate::Schedule;
 use secret_text::SecretTexts;
 use sql_json::SqlJson;
+use sqs_json::SqsJson;
 use webhook_json::WebhookJson;
 
 /// The specification of a subscription.
@@ -30,12 +32,21 @@ pub struct SpecJson {
     /// The unique name for operators.
     #[schema(value_type = String, example = "grades")]
     name: Name,
-    /// The patterns of event types. An event must match one of them. The default is all types. Events
+    /// The patterns of event types, whatever made the events. The default is all types, or no type if there
+    /// are `user_events` or `system_events`. An event must match a pattern of one of the three lists. Events
     /// of Easel itself match only a pattern that begins with `easel.`.
     #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
-    #[serde(default = "EventGlob::all")]
-    events: Vec<EventGlob>,
-    /// The conditions on an event's metadata.
+    #[serde(default)]
+    events: Option<Vec<EventGlob>>,
+    /// The patterns of the types of events that a request made, so a user.
+    #[schema(value_type = Vec<String>, example = json!(["submission_*"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    user_events: Vec<EventGlob>,
+    /// The patterns of the types of events that no request made. Jobs make most of them.
+    #[schema(value_type = Vec<String>, example = json!(["submission_*"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    system_events: Vec<EventGlob>,
+    /// The conditions on an event.
     #[serde(default)]
     conditions: Conditions,
     /// The format in which events are sent.
@@ -72,12 +83,15 @@ pub struct SpecJson {
     /// What to do with a delivery after its last attempt.
     #[serde(default)]
     on_exhausted: OnExhausted,
-    /// The endpoint that events are sent to. Either `webhook` or `sql` is required.
+    /// The endpoint that events are sent to. One of `webhook`, `sql` and `sqs` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookJson>,
-    /// The tables that events are written to. Either `webhook` or `sql` is required.
+    /// The tables that events are written to. One of `webhook`, `sql` and `sqs` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sql: Option<SqlJson>,
+    /// The queue that events are sent to. One of `webhook`, `sql` and `sqs` is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sqs: Option<SqsJson>,
 }
 
 impl SpecJson {
@@ -95,6 +109,8 @@ impl SpecJson {
         let Spec {
             name,
             events,
+            user_events,
+            system_events,
             conditions,
             format,
             masking,
@@ -107,13 +123,17 @@ impl SpecJson {
             on_exhausted,
             sink,
         } = spec;
-        let (webhook, sql) = match sink {
-            SinkSpec::Webhook(webhook) => (Some(WebhookJson::new(webhook, secrets)), None),
-            SinkSpec::Sql(sql) => (None, Some(SqlJson::new(sql, secrets))),
-        };
+        let (mut webhook_json, mut sql_json, mut sqs_json) = (None, None, None);
+        match sink {
+            SinkSpec::Webhook(webhook) => webhook_json = Some(WebhookJson::new(webhook, secrets)),
+            SinkSpec::Sql(sql) => sql_json = Some(SqlJson::new(sql, secrets)),
+            SinkSpec::Sqs(sqs) => sqs_json = Some(SqsJson::new(sqs, secrets)),
+        }
         Self {
             name: name.clone(),
-            events: events.clone(),
+            events: Some(events.clone()),
+            user_events: user_events.clone(),
+            system_events: system_events.clone(),
             conditions: conditions.clone(),
             format: *format,
             masking: *masking,
@@ -124,8 +144,9 @@ impl SpecJson {
             key: key.clone(),
             retry: retry.clone(),
             on_exhausted: *on_exhausted,
-            webhook,
-            sql,
+            webhook: webhook_json,
+            sql: sql_json,
+            sqs: sqs_json,
         }
     }
 }
@@ -134,14 +155,30 @@ impl TryFrom<SpecJson> for Spec {
     type Error = SpecError;
 
     fn try_from(json: SpecJson) -> Result<Self, SpecError> {
-        let sink = match (json.webhook, json.sql) {
-            (Some(webhook), None) => SinkSpec::Webhook(webhook.into()),
-            (None, Some(sql)) => SinkSpec::Sql(sql.into()),
-            (None, None) | (Some(_), Some(_)) => return Err(SpecError::Sink),
+        let sink = match (json.webhook, json.sql, json.sqs) {
+            (Some(webhook), None, None) => SinkSpec::Webhook(webhook.into()),
+            (None, Some(sql), None) => SinkSpec::Sql(sql.into()),
+            (None, None, Some(sqs)) => SinkSpec::Sqs(sqs.try_into()?),
+            (None, None, None)
+            | (Some(_), Some(_), _)
+            | (Some(_), _, Some(_))
+            | (_, Some(_), Some(_)) => {
+                return Err(SpecError::Sink);
+            }
         };
+        let is_by_origin = !json.user_events.is_empty() || !json.system_events.is_empty();
+        let events = json.events.unwrap_or_else(|| {
+            if is_by_origin {
+                Vec::new()
+            } else {
+                EventGlob::all()
+            }
+        });
         Ok(Self {
             name: json.name,
-            events: json.events,
+            events,
+            user_events: json.user_events,
+            system_events: json.system_events,
             conditions: json.conditions,
             format: json.format,
             masking: json.masking,

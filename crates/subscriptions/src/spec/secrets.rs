@@ -62,7 +62,7 @@ impl Spec {
     }
 
     /// Replaces the references `env:NAME` and `file:PATH` with the texts that `read` returns. References can
-    /// stand for secrets, the URL and the client certificate. Only the configuration file may have them.
+    /// stand for secrets, the URL, the client certificate and the id of an access key. Only the configuration file may have them.
     ///
     /// # Errors
     ///
@@ -81,10 +81,10 @@ impl Spec {
         if let Some(url) = read(url_path, self.sink.url().expose()) {
             *self.sink.url_mut() = SecretUrl::from_secret(url);
         }
-        if let Some((path, certificate)) = self.sink.certificate_mut()
-            && let Some(text) = read(path, certificate)
+        if let Some((path, public)) = self.sink.public_text_mut()
+            && let Some(text) = read(path, public)
         {
-            certificate.clone_from(text.expose());
+            public.clone_from(text.expose());
         }
         for position in self.secrets() {
             if let Some(secret) = read(&position.path, position.secret.expose()) {
@@ -138,11 +138,18 @@ impl Spec {
     /// Returns all secrets except the URL.
     fn secrets(&mut self) -> Vec<Position<'_>> {
         let mut positions = Vec::new();
-        let SinkSpec::Webhook(webhook) = &mut self.sink else {
-            // The only secret of tables is their URL.
-            return positions;
-        };
         let mut add = |path: String, secret| positions.push(Position { path, secret });
+        let webhook = match &mut self.sink {
+            SinkSpec::Webhook(webhook) => webhook,
+            // The only secret of tables is their URL.
+            SinkSpec::Sql(_) => return positions,
+            SinkSpec::Sqs(sqs) => {
+                if let Some(secret) = sqs.secret_access_key_mut() {
+                    add("sqs.secret_access_key".to_owned(), secret);
+                }
+                return positions;
+            }
+        };
         if let Some(Signing::Standard { secrets }) = &mut webhook.signing {
             for (index, secret) in secrets.iter_mut().enumerate() {
                 add(format!("webhook.signing.standard.secrets[{index}]"), secret);
@@ -175,11 +182,13 @@ impl SinkSpec {
         match self {
             Self::Webhook(webhook) => &mut webhook.url,
             Self::Sql(sql) => &mut sql.url,
+            Self::Sqs(sqs) => &mut sqs.queue_url,
         }
     }
 
-    /// Returns the certificate that may be a reference, with its place in the JSON.
-    fn certificate_mut(&mut self) -> Option<(&'static str, &mut String)> {
+    /// Returns the text that is no secret but may be a reference, with its place in the JSON: a certificate, or
+    /// the id of an access key.
+    fn public_text_mut(&mut self) -> Option<(&'static str, &mut String)> {
         match self {
             Self::Webhook(webhook) => {
                 let certificate = webhook.client_certificate.as_mut()?;
@@ -187,6 +196,7 @@ impl SinkSpec {
                 Some((path, &mut certificate.certificate))
             }
             Self::Sql(sql) => Some(("sql.ca", sql.ca.as_mut()?)),
+            Self::Sqs(sqs) => Some(("sqs.access_key_id", sqs.access_key_id_mut()?)),
         }
     }
 }

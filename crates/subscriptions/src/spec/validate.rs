@@ -2,7 +2,10 @@
 
 use easel_catalog::Catalog;
 
-use super::{InFlight, OnExhausted, OrderBy, Signing, SinkSpec, Spec, SqlSpec, WebhookSpec};
+use super::{
+    Format, InFlight, OnExhausted, OrderBy, QueueCredentials, Signing, SinkSpec, Spec, SqlSpec,
+    SqsSpec, WebhookSpec,
+};
 use crate::Schedule;
 
 /// The most events of one subscription that are in flight together: `in_flight` times `batch`.
@@ -22,14 +25,33 @@ impl Spec {
                 return Err("on_exhausted = \"hold_key\" requires order = \"key\"".to_owned());
             }
         }
+        self.validate_origins()?;
         self.validate_secrets()?;
         match &self.sink {
             SinkSpec::Webhook(webhook) => {
                 validate_signing(webhook)?;
-                self.validate_format(webhook, catalog)
+                self.validate_batch(webhook)?;
+                self.validate_format(catalog)
             }
             SinkSpec::Sql(sql) => self.validate_sql(sql),
+            SinkSpec::Sqs(sqs) => {
+                self.validate_sqs(sqs)?;
+                self.validate_format(catalog)
+            }
         }
+    }
+
+    /// Rejects events by origin beside a pattern that matches all events already.
+    fn validate_origins(&self) -> Result<(), String> {
+        let is_by_origin = !self.user_events.is_empty() || !self.system_events.is_empty();
+        if is_by_origin && self.events.iter().any(|glob| glob.as_str() == "*") {
+            return Err(
+                "events has `*`, which matches all events, so user_events and system_events would \
+                 have no effect; list other events, or none"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Rejects settings that have no meaning for tables. Rows are written in the order of the log, a batch at
@@ -55,9 +77,37 @@ impl Spec {
         }
     }
 
-    /// In a Caliper format, rejects the name of an event type without a Caliper form. In the Canvas
-    /// format, rejects batches. A glob may match event types without a form: the filter leaves them out.
-    fn validate_format(&self, webhook: &WebhookSpec, catalog: &Catalog) -> Result<(), String> {
+    /// Rejects credentials that cannot work, and more batches in flight than a crash may repeat. A FIFO queue
+    /// keeps the order of messages with one group, so the lane must keep the order of events with one key.
+    fn validate_sqs(&self, sqs: &SqsSpec) -> Result<(), String> {
+        match &sqs.credentials {
+            QueueCredentials::Environment => (),
+            QueueCredentials::Profile(name) => {
+                SqsSpec::check_profile(name).map_err(|fault| format!("sqs.profile: {fault}"))?;
+            }
+            QueueCredentials::Keys { access_key_id, .. } => {
+                SqsSpec::check_access_key_id(access_key_id)
+                    .map_err(|fault| format!("sqs.access_key_id: {fault}"))?;
+            }
+        }
+        if self.in_flight.get() > SqsSpec::MAX_IN_FLIGHT {
+            return Err(format!(
+                "in_flight must be at most {} for a queue, not {}",
+                SqsSpec::MAX_IN_FLIGHT,
+                self.in_flight.get()
+            ));
+        }
+        if sqs.is_fifo() && self.order == OrderBy::None {
+            return Err(
+                "a FIFO queue requires order = \"key\": each key is a message group".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// In the Canvas format, rejects batches. In a Caliper format, rejects more events in flight than a crash
+    /// may repeat.
+    fn validate_batch(&self, webhook: &WebhookSpec) -> Result<(), String> {
         let batch = webhook.batch.get();
         if !self.format.is_caliper() {
             return match batch {
@@ -73,11 +123,25 @@ impl Spec {
                 self.in_flight.get()
             ));
         }
+        Ok(())
+    }
+
+    /// In a Caliper format, rejects the name of an event type without a Caliper form. A glob may match event
+    /// types without a form: their events are not sent. A hosted Canvas can send Caliper events of types that
+    /// the catalogue does not know. They are sent in the format `caliper` only, so this format accepts unknown
+    /// names.
+    fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
+        if !self.format.is_caliper() {
+            return Ok(());
+        }
         let has_form = |name: &str| {
             let definition = catalog.get(name);
-            definition.is_some_and(|definition| definition.caliper.is_some())
+            match definition {
+                Some(definition) => definition.caliper.is_some(),
+                None => self.format == Format::Caliper,
+            }
         };
-        let named = self.events.iter().map(crate::EventGlob::as_str);
+        let named = self.all_events().map(crate::EventGlob::as_str);
         let mut named = named.filter(|name| !name.contains(['*', '?']));
         match named.find(|name| !has_form(name)) {
             None => Ok(()),

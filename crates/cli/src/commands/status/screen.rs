@@ -104,6 +104,11 @@ fn lane_counts(lanes: &[LaneJson]) -> String {
     if expired > 0 {
         parts.push(format!("{} lost", counted(expired, "event")));
     }
+    let other_format = lanes.iter().map(|lane| lane.other_format).sum();
+    if other_format > 0 {
+        let events = counted(other_format, "event");
+        parts.push(format!("{events} without a form in the format"));
+    }
     parts.join(", ")
 }
 
@@ -151,7 +156,11 @@ fn lanes(lines: &mut Vec<String>, status: &StatusJson) {
 }
 
 fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
-    let (name, pending) = (&lane.subscription, number(lane.pending));
+    let pending = number(lane.pending);
+    let name = match &lane.owner {
+        Some(owner) => format!("{} (of {owner})", lane.subscription),
+        None => lane.subscription.clone(),
+    };
     let backlog = match lane.pending_since {
         Some(since) => format!("{name}: {pending} pending for {}", time_since(now, since)),
         None => format!("{name}: {pending} pending"),
@@ -242,10 +251,12 @@ mod tests {
     fn lane(name: &str) -> LaneJson {
         LaneJson {
             subscription: name.to_owned(),
+            owner: None,
             state: "active".to_owned(),
             behind: false,
             pending: 0,
             expired: 0,
+            other_format: 0,
             pending_since: None,
             reason: None,
             held_since: None,
@@ -274,6 +285,7 @@ mod tests {
             behind: true,
             pending: 3,
             expired: 12,
+            other_format: 7,
             pending_since: Some(time("2026-11-20T08:00:00Z")),
             loses_events_at: Some(time("2026-11-25T07:00:00Z")),
             ..lane("attic")

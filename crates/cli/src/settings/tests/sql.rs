@@ -33,6 +33,6 @@ fn faults_in_tables_have_their_place_and_no_secret() {
     );
     check(
         &format!("{url}[subscriptions.webhook]\nurl = \"http://a\""),
-        "easel.toml:1:1: exactly one of `webhook` and `sql` is required",
+        "easel.toml:1:1: exactly one of `webhook`, `sql` and `sqs` is required",
     );
 }

@@ -8,13 +8,11 @@ use thiserror::Error;
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::source_spec::{
-    HttpsSource, Pollers, SignedBy, SourceKind, SourceSpec, SqsCredentials, SqsSource,
-};
+use super::{HttpsSource, Pollers, SignedBy, SourceKind, SourceSpec, SqsCredentials, SqsSource};
 use crate::{SourceName, SourceNameError};
 
 /// The text that is shown in place of a secret.
-pub(crate) const SHOWN: &str = "…";
+const SHOWN: &str = "…";
 
 /// The fewest characters of a secret in a path.
 const MIN_SECRET_CHARS: usize = 16;
@@ -134,11 +132,11 @@ impl TryFrom<SourceJson> for SourceSpec {
                 return Err(SourceSpecError::new("kind", "is missing: use https or sqs"));
             }
             Some(KindJson::Https) => {
-                json.must_lack("https", json.members_of_sqs())?;
+                must_lack("https", json.members_of_sqs())?;
                 SourceKind::Https(json.https()?)
             }
             Some(KindJson::Sqs) => {
-                json.must_lack("sqs", json.members_of_https())?;
+                must_lack("sqs", json.members_of_https())?;
                 SourceKind::Sqs(json.sqs()?)
             }
         };
@@ -173,30 +171,13 @@ impl SourceJson {
         ]
     }
 
-    fn must_lack<const N: usize>(
-        &self,
-        kind: &str,
-        members: [(&'static str, bool); N],
-    ) -> Result<(), SourceSpecError> {
-        match members
-            .into_iter()
-            .find(|(_member, is_present)| *is_present)
-        {
-            None => Ok(()),
-            Some((member, _)) => Err(SourceSpecError::new(
-                member,
-                format!("does not belong to a source of the kind {kind}"),
-            )),
-        }
-    }
-
     fn https(&self) -> Result<HttpsSource, SourceSpecError> {
         let signed_by = if self.signed == Some(false) {
             let keys = [
                 ("jwks_url", self.jwks_url.is_some()),
                 ("issuer", self.issuer.is_some()),
             ];
-            self.must_lack("https without signatures", keys)?;
+            must_lack("https without signatures", keys)?;
             None
         } else {
             Some(self.signed_by()?)
@@ -387,7 +368,24 @@ impl SourceJson {
     }
 }
 
-pub(crate) fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
+/// Rejects members that do not belong to a kind of source.
+fn must_lack<const N: usize>(
+    kind: &str,
+    members: [(&'static str, bool); N],
+) -> Result<(), SourceSpecError> {
+    match members
+        .into_iter()
+        .find(|(_member, is_present)| *is_present)
+    {
+        None => Ok(()),
+        Some((member, _)) => Err(SourceSpecError::new(
+            member,
+            format!("does not belong to a source of the kind {kind}"),
+        )),
+    }
+}
+
+pub(super) fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
     // The text that stands for a secret is rejected elsewhere, with a better explanation. A reference is
     // resolved before the source is used.
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
