@@ -19,13 +19,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-<<<<<<< HEAD
 use crate::import_store::{create_imports, imports_seen};
-use crate::source_json::SourceJson;
-use crate::{SourceName, SourceSpec};
-=======
 use crate::{SourceJson, SourceName, SourceSpec};
->>>>>>> main
 
 /// The layout of `sources.db`.
 pub static SOURCES_LAYOUT: Layout = Layout {

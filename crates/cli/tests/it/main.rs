@@ -43,15 +43,13 @@ mod guide;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
-<<<<<<< HEAD
+mod hosted;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod import_kill;
 #[cfg(test)]
 mod import_s3;
-=======
-mod hosted;
->>>>>>> main
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]

@@ -10,10 +10,7 @@ mod counting;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
-<<<<<<< HEAD
 mod imports;
-=======
->>>>>>> main
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;
