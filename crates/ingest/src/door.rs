@@ -8,17 +8,20 @@ pub(crate) enum Door {
     Changes,
     /// Requests of hosted Canvas.
     Hook,
+    /// Files.
+    Import,
     /// Events that are admitted from quarantine.
     Quarantine,
 }
 
 impl Door {
     /// All doors.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Native,
         Self::Kinesis,
         Self::Changes,
         Self::Hook,
+        Self::Import,
         Self::Quarantine,
     ];
 
@@ -28,6 +31,7 @@ impl Door {
             Self::Kinesis => "kinesis",
             Self::Changes => "changes",
             Self::Hook => "hook",
+            Self::Import => "import",
             Self::Quarantine => "quarantine",
         }
     }

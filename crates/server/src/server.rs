@@ -11,11 +11,11 @@ use easel_api::{Api, ServerFacts};
 use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
-use easel_ingest::{Intake, Kinesis};
+use easel_ingest::{Intake, Kinesis, recover_imports};
 use easel_keys::{Keys, Reseal, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
-use easel_sources::{JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources};
+use easel_sources::{Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources};
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -157,6 +157,12 @@ impl Server {
         let stopping = CancellationToken::new();
         let quarantine = Quarantine::new(logs.shared_quarantine(), Arc::clone(&clock));
         quarantine.load().await?;
+        let imports = Arc::new(Imports::open(&folder.file(SOURCES))?);
+        if let Err(error) = recover_imports(&imports, &log, &quarantine).await {
+            // The client of an interrupted import makes the server try again.
+            let error: &dyn std::error::Error = &error;
+            warn!(error, "interrupted imports not completed");
+        }
         let api = Api {
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
@@ -217,6 +223,7 @@ impl Server {
                 kinesis,
                 Arc::clone(&prepared.triggers),
                 Arc::clone(&sources),
+                imports,
             ))
             .merge(health::routes(health));
         let canvas_deps = CanvasDeps {

@@ -45,6 +45,12 @@ mod help;
 #[cfg(test)]
 mod hosted;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
+mod import_kill;
+#[cfg(test)]
+mod import_s3;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod keys;
