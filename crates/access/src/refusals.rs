@@ -47,6 +47,8 @@ pub enum Reason {
     SignatureExpired,
     /// An AWS signature that does not match the secret.
     SignatureMismatch,
+    /// A bearer token that Canvas did not make with the secrets of the settings.
+    CanvasTokenInvalid,
     /// An access key id that is not in the settings.
     KeyUnknown,
     /// The Kinesis door has no keys.
@@ -57,7 +59,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TokenMissing,
         Self::TokenUnknown,
         Self::ScopeMissing,
@@ -65,6 +67,7 @@ impl Reason {
         Self::SignatureIncomplete,
         Self::SignatureExpired,
         Self::SignatureMismatch,
+        Self::CanvasTokenInvalid,
         Self::KeyUnknown,
         Self::KeysNotConfigured,
         Self::CallInvalid,
@@ -80,6 +83,7 @@ impl Reason {
             Self::SignatureIncomplete => "signature_incomplete",
             Self::SignatureExpired => "signature_expired",
             Self::SignatureMismatch => "signature_mismatch",
+            Self::CanvasTokenInvalid => "canvas_token_invalid",
             Self::KeyUnknown => "key_unknown",
             Self::KeysNotConfigured => "keys_not_configured",
             Self::CallInvalid => "call_invalid",

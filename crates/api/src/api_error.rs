@@ -110,6 +110,7 @@ impl From<ChangeError> for ApiError {
         match error {
             ChangeError::NameTaken { .. } => Self::conflict("name_taken", detail),
             ChangeError::DeclaredInFile { .. } => Self::conflict("declared_in_file", detail),
+            ChangeError::Owned { .. } => Self::conflict("owned", detail),
             ChangeError::Deactivated { .. } => Self::conflict("deactivated", detail),
             ChangeError::Unknown { .. } => Self::not_found("no_such_subscription", detail),
             ChangeError::UnknownReplay { .. } => Self::not_found("no_such_replay", detail),

@@ -52,6 +52,10 @@ pub(crate) struct SubscriptionJson {
     /// `file` if the configuration file declares the subscription. Then only the file can change it.
     #[schema(value_type = String, example = "api")]
     origin: &'static str,
+    /// The system that manages the subscription, such as `canvas`. Then only that system can change its spec.
+    /// Null for all others.
+    #[schema(value_type = Option<String>, example = "canvas")]
+    owner: Option<&'static str>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     balance: BalanceJson,
@@ -134,7 +138,7 @@ pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Respons
 }
 
 /// Replaces the spec of a subscription. The cursor stays the same, so `start` has no effect.
-#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`, `owned` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -152,7 +156,7 @@ pub(crate) async fn replace(
 
 /// Changes some fields of a subscription with a merge patch (RFC 7396). Omitted fields stay the same.
 /// `null` sets a field to its default.
-#[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+#[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`, `owned` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn change(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -314,6 +318,10 @@ fn list_item(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
             Origin::File => "file",
             Origin::Api => "api",
         },
+        owner: subscription
+            .owner
+            .as_ref()
+            .map(|owner| owner.system.as_str()),
         created_at: subscription.created_at,
         balance: BalanceJson::new(subscription, api.subscriptions.balance(subscription)),
         attempts: None,

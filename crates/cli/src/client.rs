@@ -6,6 +6,7 @@
 mod event_stream;
 mod follower;
 mod kinesis;
+mod patient;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use crate::url::Url;
 pub(crate) use event_stream::EventStream;
 pub(crate) use follower::Follower;
 pub(crate) use kinesis::KeyPair;
+pub(crate) use patient::Patience;
 
 /// The timeout of a request. A request may wait at a busy server, but not longer than this.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -254,6 +256,13 @@ pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
         Some(glob) => format!("{path}?from={from}&event={}", escape(glob)),
         None => format!("{path}?from={from}"),
     }
+}
+
+/// Returns a connector for any address, with the system's certificates.
+#[cfg(feature = "s3")]
+pub(crate) fn tls_connector() -> std::io::Result<HttpsConnector<HttpConnector>> {
+    let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(default_provider())?;
+    Ok(builder.https_or_http().enable_http1().build())
 }
 
 /// Returns a connector. Loads the system's certificates only for https, because some machines have no

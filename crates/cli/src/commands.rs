@@ -13,6 +13,7 @@ mod deliveries;
 mod demo;
 mod drift;
 mod emit;
+mod import;
 mod keys;
 mod listen;
 mod quarantine;
@@ -48,6 +49,7 @@ use deliveries::{PauseArgs, ResumeArgs};
 use demo::DemoArgs;
 use drift::DriftArgs;
 use emit::EmitArgs;
+use import::ImportArgs;
 use keys::KeysArgs;
 use listen::ListenArgs;
 use quarantine::QuarantineArgs;
@@ -75,6 +77,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Config(ConfigArgs),
     Emit(EmitArgs),
+    Import(ImportArgs),
     Simulate(SimulateArgs),
     Tail(TailArgs),
     Listen(ListenArgs),
@@ -115,6 +118,7 @@ pub(crate) fn run(
         Command::Restore(args) => args.run(&global),
         Command::Repair(args) => args.run(&global),
         Command::Emit(args) => block_on(args.run(global)),
+        Command::Import(args) => block_on(args.run(&global)),
         Command::Tail(args) => block_on(args.run(&global)),
         Command::Listen(args) => block_on(args.run(&global)),
         Command::Simulate(args) => block_on(args.run(global)),

@@ -6,6 +6,9 @@
 mod reader;
 mod splitter;
 
+pub(crate) use reader::InputText;
+pub(crate) use splitter::{Framing, Splitter, ValueRange};
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -17,8 +20,6 @@ use easel_catalog::{Fault, Limits, split_array};
 
 use crate::exit_code::{Code, Failure};
 use crate::progress::Progress;
-use reader::InputText;
-use splitter::{Splitter, ValueRange};
 
 /// The minimum size of a batch. A batch ends at the end of a value.
 const BATCH_BYTES: usize = 1 << 20;

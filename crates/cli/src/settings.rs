@@ -25,7 +25,8 @@ use std::path::PathBuf;
 
 use easel_keys::Secret;
 use easel_server::{
-    CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SourceSpec, Spec,
+    CanvasServiceConfig, CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SourceSpec,
+    Spec,
 };
 use easel_sinks::{ClientError, Endpoint};
 
@@ -37,8 +38,15 @@ pub(crate) use error::{SettingsError, SettingsFaults, nearest};
 pub(crate) use excerpt::excerpt;
 pub(crate) use origin::SettingOrigin;
 pub(crate) use secret_source::{read_secret, read_text, read_text_file};
-use secret_source::{resolve_secrets, resolve_source_secrets};
+use secret_source::{resolve_canvas_secrets, resolve_secrets, resolve_source_secrets};
 use setting::Setting;
+
+/// The secrets of Canvas.
+const CANVAS_SECRETS: [&str; 3] = [
+    CanvasServiceConfig::ENCRYPTION_SECRET,
+    CanvasServiceConfig::SIGNING_SECRET,
+    CanvasServiceConfig::DEPRECATED_SECRET,
+];
 
 /// The settings file that is read if `--config` is not given and this file exists.
 const DEFAULT_FILE: &str = "easel.toml";
@@ -167,8 +175,8 @@ impl Settings {
         settings
     }
 
-    /// Reads the secrets of subscriptions and sources that are outside the file. Only a server needs them, and
-    /// only its environment must have them.
+    /// Reads the secrets of subscriptions, sources and Canvas that are outside the file. Only a server needs them,
+    /// and only its environment must have them.
     fn resolve_secrets(&mut self) {
         let mut found = Vec::new();
         for (index, spec) in self.config.subscriptions.iter_mut().enumerate() {
@@ -191,6 +199,12 @@ impl Settings {
                     origin: origin.clone(),
                     fault,
                 }));
+        }
+        for (key, fault) in resolve_canvas_secrets(&mut self.config.canvas_service) {
+            self.rejected_keys.insert(key);
+            let origin = self.origin(key);
+            let fault = format!("{key}: {fault}");
+            self.faults.push(SettingsError::Refused { origin, fault });
         }
     }
 
@@ -230,6 +244,13 @@ impl Settings {
             ConfigError::Webhooks(ClientError::Proxy(_)) => origin_of(setting::PROXY),
             ConfigError::Webhooks(_) => origin_of(setting::CA_FILE),
             ConfigError::Masking(_) => origin_of(setting::MASKING_NAMES),
+            // A missing secret is reported at a setting that requires it.
+            ConfigError::CanvasService { setting, .. } => {
+                let keys = CANVAS_SECRETS
+                    .iter()
+                    .chain([&CanvasServiceConfig::JWKS_FILE]);
+                origin_of(setting).or_else(|| keys.copied().find_map(origin_of))
+            }
             ConfigError::KeyInFolder => {
                 origin_of(setting::MASTER_KEY_FILE).or_else(|| origin_of(setting::DATA))
             }
@@ -249,6 +270,7 @@ impl Settings {
         let keys: &[&str] = match error {
             ConfigError::OpenToOthers { .. } => &[setting::LISTEN, setting::AUTH],
             ConfigError::DataFolder { .. } => &[setting::DATA],
+            ConfigError::CanvasService { .. } => &CANVAS_SECRETS,
             ConfigError::Limits {
                 smaller, larger, ..
             } => &[smaller, larger],
@@ -318,9 +340,23 @@ impl Settings {
         let (keys, other_keys) = (&self.config.keys, &other.config.keys);
         let master_key = is_other(other_keys.master_key.as_ref(), keys.master_key.as_ref());
         let master_key = master_key.then_some(setting::MASTER_KEY);
+        let canvas_secrets = |settings: &Self| {
+            let service = &settings.config.canvas_service;
+            [
+                service.encryption_secret.clone(),
+                service.signing_secret.clone(),
+                service.signing_secret_deprecated.clone(),
+            ]
+        };
+        let canvas_secrets = canvas_secrets(self).into_iter().zip(canvas_secrets(other));
+        let canvas_secrets = CANVAS_SECRETS.into_iter().zip(canvas_secrets);
+        let canvas_secrets = canvas_secrets
+            .filter(|(_, (secret, other))| is_other(other.as_ref(), secret.as_ref()))
+            .map(|(key, _)| key);
         scalars
             .map(|setting| setting.key)
             .chain(master_key)
+            .chain(canvas_secrets)
             .chain(roles)
             .collect()
     }

@@ -8,10 +8,9 @@
 //! exactly once for a lane. An account may stop following at any time. The feed removes it from the
 //! index at the next match.
 
-use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use easel_catalog::Facts;
+use easel_catalog::EventFacts;
 use easel_log::{Block, Found, Offset, Reader, SharedLog};
 use easel_subscriptions::{FeedPosition, Index, Loss, Subscription};
 use tokio::sync::watch;
@@ -93,14 +92,9 @@ impl Feed {
     fn match_block(&self, block: &Block, from: Offset) {
         let mut index = self.index();
         for record in block.records_from(from) {
-            let facts = OnceCell::new();
-            let facts = || {
-                facts
-                    .get_or_init(|| Facts::from_event(&record.bytes))
-                    .clone()
-            };
+            let facts = EventFacts::new(&record.bytes);
             let mut unfollowed = Vec::new();
-            index.visit(&record.event_type, facts, |subscription| {
+            index.visit(&record.event_type, &facts, |subscription| {
                 let mut account = subscription.shared.account();
                 let filter = &subscription.filter;
                 if !filter.has_form(&record.event_type, record.provenance.shape) {

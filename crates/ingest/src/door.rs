@@ -10,18 +10,21 @@ pub(crate) enum Door {
     Hook,
     /// Messages of a queue of Amazon SQS.
     Sqs,
+    /// Files.
+    Import,
     /// Events that are admitted from quarantine.
     Quarantine,
 }
 
 impl Door {
     /// All doors.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Native,
         Self::Kinesis,
         Self::Changes,
         Self::Hook,
         Self::Sqs,
+        Self::Import,
         Self::Quarantine,
     ];
 
@@ -32,6 +35,7 @@ impl Door {
             Self::Changes => "changes",
             Self::Hook => "hook",
             Self::Sqs => "sqs",
+            Self::Import => "import",
             Self::Quarantine => "quarantine",
         }
     }

@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use axum::Router;
 use easel_access::Authorizer;
-use easel_sources::Sources;
+use easel_sources::{Imports, Sources};
 use easel_triggers::Triggers;
 use utoipa::openapi::OpenApi;
 
-use crate::{Intake, Kinesis, changes, hooks, kinesis, native, retry};
+use crate::{Intake, Kinesis, changes, hooks, imports as import_door, kinesis, native, retry};
 
 /// Returns the routes of all doors: `POST /v1/events`, `POST /v1/changes` through the triggers,
-/// `POST /v1/hooks/{source}` for hosted Canvas, `POST /` for the Kinesis protocol, and
-/// `POST /v1/quarantine/retry`.
+/// `POST /v1/hooks/{source}` for hosted Canvas, `/v1/imports` for files, `POST /` for the Kinesis protocol,
+/// and `POST /v1/quarantine/retry`.
 pub fn routes(
     intake: Arc<Intake>,
     authorizer: Authorizer,
     kinesis: Kinesis,
     triggers: Arc<Triggers>,
     sources: Arc<Sources>,
+    imports: Arc<Imports>,
 ) -> Router {
     native::routes(Arc::clone(&intake), authorizer.clone())
         .merge(changes::routes(
@@ -26,7 +27,12 @@ pub fn routes(
             authorizer.clone(),
             triggers,
         ))
-        .merge(retry::routes(Arc::clone(&intake), authorizer))
+        .merge(retry::routes(Arc::clone(&intake), authorizer.clone()))
+        .merge(import_door::routes(
+            Arc::clone(&intake),
+            imports,
+            authorizer,
+        ))
         .merge(hooks::routes(Arc::clone(&intake), sources))
         .merge(kinesis::routes(intake, kinesis))
 }
@@ -37,6 +43,7 @@ pub fn document(triggers: &Triggers) -> OpenApi {
     let mut document = <native::NativeApi as utoipa::OpenApi>::openapi();
     document.merge(changes::document(triggers));
     document.merge(<hooks::HooksApi as utoipa::OpenApi>::openapi());
+    document.merge(<import_door::ImportsApi as utoipa::OpenApi>::openapi());
     document.merge(<retry::RetryApi as utoipa::OpenApi>::openapi());
     document
 }

@@ -199,6 +199,11 @@ impl Intake {
         self.options.max_request_bytes
     }
 
+    /// Returns how long a request waits for the log before it is rejected.
+    pub(crate) const fn max_wait(&self) -> Duration {
+        self.options.max_wait
+    }
+
     pub(crate) fn log(&self) -> &SharedLog {
         &self.log
     }

@@ -27,8 +27,9 @@
 //! let triggers = Arc::new(Triggers::new(catalog, TriggerOptions::default())?);
 //! let kinesis = Kinesis::new(KinesisAuth::Open);
 //! let sources = Arc::new(easel_sources::Sources::in_memory(Arc::clone(&clock), Vec::new())?);
+//! let imports = Arc::new(easel_sources::Imports::in_memory()?);
 //! let authorizer = Authorizer::without_tokens();
-//! let doors = routes(Arc::new(intake), authorizer, kinesis, triggers, sources);
+//! let doors = routes(Arc::new(intake), authorizer, kinesis, triggers, sources, imports);
 //!
 //! let event = easel_testkit::event("course_created", 1);
 //! let request = Request::post("/v1/events").body(Body::from(event))?;
@@ -60,6 +61,8 @@ mod changes;
 
 mod hooks;
 
+mod imports;
+
 mod messages;
 
 mod kinesis;
@@ -67,6 +70,7 @@ mod retry;
 mod sigv4;
 
 pub use doors::{document, routes};
+pub use imports::{RecoveryError, recover_imports};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
 pub use messages::{MessageCopy, MessagesNotStored, QueueMessage};

@@ -53,6 +53,7 @@ pub(crate) struct JwtClaims<'a> {
     issuer: Option<&'a RawValue>,
     expires: Option<&'a RawValue>,
     not_before: Option<&'a RawValue>,
+    issued_at: Option<&'a RawValue>,
     duplicate: Option<String>,
 }
 
@@ -79,6 +80,11 @@ impl<'a> JwtClaims<'a> {
     /// Returns `nbf` in seconds of Unix time, or an error if it is no integer.
     pub(crate) fn not_before(&self) -> Result<Option<i64>, std::num::ParseIntError> {
         self.not_before.map(|time| time.get().parse()).transpose()
+    }
+
+    /// Returns `iat` in seconds of Unix time, or an error if it is no integer.
+    pub(crate) fn issued_at(&self) -> Result<Option<i64>, std::num::ParseIntError> {
+        self.issued_at.map(|time| time.get().parse()).transpose()
     }
 }
 
@@ -111,6 +117,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
             issuer: None,
             expires: None,
             not_before: None,
+            issued_at: None,
             duplicate: None,
         };
         let mut names = HashSet::new();
@@ -119,6 +126,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
                 "iss" => claims.issuer = Some(map.next_value()?),
                 "exp" => claims.expires = Some(map.next_value()?),
                 "nbf" => claims.not_before = Some(map.next_value()?),
+                "iat" => claims.issued_at = Some(map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

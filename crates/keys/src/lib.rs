@@ -42,6 +42,8 @@ mod secret;
 mod secret_reference;
 mod secret_url;
 #[cfg(feature = "signing")]
+mod services_jwt;
+#[cfg(feature = "signing")]
 mod signing_keys;
 mod sigv4;
 #[cfg(test)]
@@ -74,6 +76,8 @@ pub use sealer::{SealError, SealedPlace, Sealer};
 pub use secret::{Secret, serialize_exposed};
 pub use secret_reference::SecretReference;
 pub use secret_url::SecretUrl;
+#[cfg(feature = "signing")]
+pub use services_jwt::{ServicesJwtError, ServicesJwtSecrets, ServicesJwtVerifier};
 #[cfg(feature = "signing")]
 pub use signing_keys::{SigningKeySet, SigningKeys};
 pub use sigv4::SigningKey;

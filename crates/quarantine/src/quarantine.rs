@@ -157,6 +157,11 @@ impl Quarantine {
         Ok(listed)
     }
 
+    /// Returns the offset that the next record gets.
+    pub fn head(&self) -> Offset {
+        self.log.bounds().borrow().head
+    }
+
     /// Returns whether the log refuses writes after a failed write.
     pub fn is_refusing(&self) -> bool {
         self.log.stats().refusing

@@ -21,7 +21,7 @@ use easel_subscriptions::Spec;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
-use crate::ConfigError;
+use crate::{CanvasServiceConfig, ConfigError};
 
 /// All settings of a server.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// The Kinesis door.
     pub kinesis: KinesisConfig,
+    /// The calls of Canvas's own subscription client.
+    pub canvas_service: CanvasServiceConfig,
     /// All webhooks.
     pub webhook: WebhookConfig,
     /// Secret values in the URLs of events.
@@ -271,6 +273,7 @@ impl Default for Config {
                 stream: "live-events".to_owned(),
                 keys: Vec::new(),
             },
+            canvas_service: CanvasServiceConfig::default(),
             webhook: WebhookConfig::default(),
             masking: MaskingConfig::default(),
             keys: KeysConfig::default(),

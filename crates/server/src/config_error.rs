@@ -154,6 +154,14 @@ pub enum ConfigError {
         /// The fault.
         error: TranslatorError,
     },
+    /// A setting of the calls of Canvas's own client is invalid.
+    #[error("{setting} {fault}")]
+    CanvasService {
+        /// The key of the setting.
+        setting: &'static str,
+        /// What is invalid. It reads after the key.
+        fault: String,
+    },
     /// The client of webhooks cannot be created.
     #[error("failed to {}", text_with_causes(.0))]
     Webhooks(ClientError),

@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canvas_service_config;
 mod catalog_folder;
 mod config;
 mod config_error;
@@ -32,6 +33,7 @@ mod prepare;
 mod start_error;
 
 mod callers;
+mod canvas_calls;
 mod connections;
 mod data_folder;
 mod disk;
@@ -59,6 +61,7 @@ mod webhooks;
 mod server;
 mod test_delivery;
 
+pub use canvas_service_config::CanvasServiceConfig;
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
     Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, DeliveryConfig,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use easel_caliper::{Translator, TranslatorError};
 use easel_catalog::{Catalog, UrlMasker};
-use easel_keys::MasterKeySource;
+use easel_keys::{MasterKeySource, ServicesJwtVerifier};
 use easel_sinks::{ClientError, Endpoint, WebhookOptions};
 use easel_triggers::{Triggers, TriggersError, unknown_computations};
 use rustix::fs::{Access, access};
@@ -34,6 +34,8 @@ pub struct Prepared {
     pub(crate) masker: Arc<UrlMasker>,
     pub(crate) master_key: MasterKeySource,
     pub(crate) webhooks: WebhookClients,
+    /// Verifies the tokens of Canvas. `None` if the calls of Canvas's client are not served.
+    pub(crate) canvas_verifier: Option<Arc<ServicesJwtVerifier>>,
     /// The bytes of the file of certificate authorities, to detect later changes.
     pub(crate) ca_file: Option<Vec<u8>>,
 }
@@ -75,6 +77,11 @@ impl Config {
         let master_key = self.keys.source(&self.data);
         let master_key = master_key.map_err(|fault| faults.push(fault));
         let keys_and_masker = masker.ok().zip(master_key.ok());
+        let canvas_verifier = self.canvas_service.verifier();
+        let canvas_verifier = canvas_verifier.unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         match (triggers, translator, webhooks, keys_and_masker) {
             (
                 Some(triggers),
@@ -82,6 +89,7 @@ impl Config {
                 Some((webhooks, ca_file)),
                 Some((masker, master_key)),
             ) if faults.is_empty() => Ok(Prepared {
+                canvas_verifier: canvas_verifier.map(Arc::new),
                 masker: Arc::new(masker),
                 master_key,
                 config: self,

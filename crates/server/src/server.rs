@@ -11,11 +11,13 @@ use easel_api::{Api, ServerFacts};
 use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
-use easel_ingest::{Intake, Kinesis};
+use easel_ingest::{Intake, Kinesis, recover_imports};
 use easel_keys::{Keys, Reseal, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
-use easel_sources::{JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources};
+use easel_sources::{
+    Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources,
+};
 use easel_sqs::{AwsHttp, SqsPollers};
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use jiff::Timestamp;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::callers::Callers;
+use crate::canvas_calls::{CanvasCalls, CanvasDeps};
 use crate::connections::Connections;
 use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session};
 use crate::disk::Disk;
@@ -60,6 +63,7 @@ pub struct Server {
     metrics: PrometheusHandle,
     refusals: Arc<Refusals>,
     connections: Connections,
+    canvas: Option<CanvasCalls>,
     address: SocketAddr,
     first_token: FirstToken,
     reloader: Reloader,
@@ -83,6 +87,7 @@ impl Server {
         let is_key_created = create_master_key(&folder, &prepared)?;
         let session = folder.prepare()?;
         let (listener, address) = listen(config.listen).await?;
+        let canvas_listener = CanvasCalls::listen(&prepared).await?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (tell_operator, operator_events) = OperatorEvents::new(Arc::clone(&clock));
@@ -160,6 +165,12 @@ impl Server {
         let stopping = CancellationToken::new();
         let quarantine = Quarantine::new(logs.shared_quarantine(), Arc::clone(&clock));
         quarantine.load().await?;
+        let imports = Arc::new(Imports::open(&folder.file(SOURCES))?);
+        if let Err(error) = recover_imports(&imports, &log, &quarantine).await {
+            // The client of an interrupted import makes the server try again.
+            let error: &dyn std::error::Error = &error;
+            warn!(error, "interrupted imports not completed");
+        }
         let api = Api {
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
@@ -225,10 +236,19 @@ impl Server {
                 intake,
                 authorizer,
                 kinesis,
-                prepared.triggers,
+                Arc::clone(&prepared.triggers),
                 Arc::clone(&sources),
+                imports,
             ))
             .merge(health::routes(health));
+        let canvas_deps = CanvasDeps {
+            prepared: &prepared,
+            subscriptions: &subscriptions,
+            refusals: &callers.refusals,
+            clock: &clock,
+            listener: canvas_listener,
+        };
+        let (canvas, app) = CanvasCalls::new(canvas_deps, app);
 
         let first_token = prepare_access(&folder, &config, &callers, address, &clock)?;
         Ok(Self {
@@ -247,6 +267,7 @@ impl Server {
             metrics,
             refusals: callers.refusals,
             connections: Connections::new(listener, easel_api::fallbacks(app)),
+            canvas,
             address,
             first_token,
             reloader,
@@ -259,6 +280,12 @@ impl Server {
     /// Returns the address of the server.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address and the path of Canvas's `app-host`, if the calls of Canvas's own client are served.
+    pub fn app_host(&self) -> Option<(SocketAddr, &str)> {
+        let address = self.canvas.as_ref()?.address().unwrap_or(self.address);
+        Some((address, &self.config.canvas_service.path))
     }
 
     /// Returns the first token at the first start, if the program that starts the server must show it.

@@ -1,8 +1,8 @@
 //! The systems that events come from, such as one hosted Canvas.
 //!
 //! A source is defined in the settings file or through the API. This room stores the definitions, fetches and
-//! keeps the public keys that verify signatures, and counts what came and what failed. The doors receive
-//! the events.
+//! keeps the public keys that verify signatures, and counts what came and what failed. It also stores how far
+//! each file was imported. The doors receive the events.
 //!
 //! Promises:
 //! - A change is on stable storage before it takes effect. Secrets are sealed.
@@ -19,10 +19,18 @@ mod hosted_limit;
 mod source;
 mod source_health;
 
+mod import_key;
+mod import_state;
+mod import_store;
+mod imports;
+
 mod metrics;
 mod source_store;
 mod sources;
 
+pub use import_key::{ImportKey, RecordPlace};
+pub use import_state::{ImportCounts, ImportFile, ImportState, PendingPart, SavedPart};
+pub use imports::{ImportLock, Imports};
 pub use jwks_cache::{JwksCache, NewerKeys};
 pub use jwks_client::{JwksClient, JwksFetchError};
 pub use metrics::describe_source_metrics;

@@ -1,13 +1,14 @@
 //! The file `sources.db`: the sources that the API made, which sources are paused, the last keys of each
-//! source and its health.
+//! source and its health, and how far files were imported.
 //!
-//! SQLite, format 1:
+//! SQLite, format 2:
 //!
 //! - `sources`: one row for each source that the API made. `spec` is its JSON without secrets, for people;
 //!   `sealed` is the whole JSON, encrypted.
 //! - `states`: one row for each paused source, whoever defined it.
 //! - `facts`: for each source its health (JSON) and the last good set of keys, so that a start without a
 //!   network can verify signatures.
+//! - `imports` (format 2): one row for each imported file. `import_store.rs` reads and writes it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+use crate::import_store::{create_imports, imports_seen};
 use crate::{SourceJson, SourceName, SourceSpec};
 
 /// The layout of `sources.db`.
@@ -26,10 +28,10 @@ pub static SOURCES_LAYOUT: Layout = Layout {
     role: "sources",
     application_id: 0x4561_736f, // "Easo"
     unnumbered_table: None,
-    migrations: &[create_tables],
+    migrations: &[create_tables, create_imports],
     durability: Durability::Full,
     checkpoints: Checkpoints::Automatic,
-    seen: |_connection| Ok(0),
+    seen: imports_seen,
 };
 
 const TABLES: &str = "

@@ -35,6 +35,17 @@ pub enum ChangeError {
         /// The name.
         name: Name,
     },
+    /// Another system manages the subscription, so only that system may change its spec.
+    #[error(
+        "subscription {name} belongs to {owner}, which manages it; change it there (pausing, resuming, \
+         replaying and removing it here is possible)"
+    )]
+    Owned {
+        /// The name.
+        name: Name,
+        /// The system.
+        owner: &'static str,
+    },
     /// The configuration file no longer declares the subscription.
     #[error(
         "subscription {name} is deactivated, because the configuration file no longer declares it; \

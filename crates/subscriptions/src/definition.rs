@@ -1,8 +1,10 @@
 //! The stored definition of a subscription, without the state of its events.
 
+use std::sync::Arc;
+
 use easel_catalog::Reach;
 
-use crate::Spec;
+use crate::{Owner, Spec};
 
 /// The definition of a subscription, without the state of its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Definition {
     pub state: State,
     /// Whether the address guard applies.
     pub guard: GuardState,
+    /// The system that manages the subscription through a protocol of its own; `None` for all others.
+    pub owner: Option<Arc<Owner>>,
 }
 
 /// What the address guard does about a refused address.

@@ -1,9 +1,10 @@
 //! Which events a subscription covers.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, Facts};
+use easel_catalog::{Catalog, EventFacts, EventOrigin, GlobalId};
 use easel_log::Shape;
 
 use crate::spec::EventMatcher;
@@ -16,6 +17,10 @@ use crate::{Conditions, EventGlob, Format, ReplaySpec, Spec};
 #[derive(Clone, Debug)]
 pub struct Filter {
     globs: Vec<EventMatcher>,
+    /// The globs of events that a request made.
+    user_globs: Vec<EventMatcher>,
+    /// The globs of all other events, which are mostly made by jobs.
+    system_globs: Vec<EventMatcher>,
     /// The conditions. All must match. The most selective field comes first.
     conditions: Vec<(ConditionField, BTreeSet<String>)>,
     format: Format,
@@ -30,11 +35,20 @@ pub struct Filter {
 pub(crate) enum ConditionField {
     User,
     Course,
+    Assignment,
+    AssociatedIntegration,
     Account,
     RootAccount,
     ContextType,
     Producer,
+    /// The origin. Only the index uses this field, and only for types that the filter wants of one origin.
+    Origin,
 }
+
+/// The value of [`ConditionField::Origin`] in an event that a request made.
+const OF_REQUEST: &str = "request";
+/// The value of [`ConditionField::Origin`] in all other events.
+const OF_SYSTEM: &str = "system";
 
 impl Filter {
     /// Creates the filter of a spec. `catalog` says which event types have a Caliper form.
@@ -42,6 +56,8 @@ impl Filter {
         Self {
             format: spec.format,
             caliper_catalog: spec.format.is_caliper().then(|| Arc::clone(catalog)),
+            user_globs: matchers(&spec.user_events),
+            system_globs: matchers(&spec.system_events),
             ..Self::from_parts(&spec.events, &spec.conditions)
         }
     }
@@ -59,17 +75,24 @@ impl Filter {
         let values_by_field = [
             (ConditionField::User, &conditions.user),
             (ConditionField::Course, &conditions.course),
+            (ConditionField::Assignment, &conditions.assignment),
+            (
+                ConditionField::AssociatedIntegration,
+                &conditions.associated_integration,
+            ),
             (ConditionField::Account, &conditions.account),
             (ConditionField::RootAccount, &conditions.root_account),
             (ConditionField::ContextType, &conditions.context_type),
             (ConditionField::Producer, &conditions.producer),
         ];
         Self {
-            globs: events.iter().map(EventMatcher::new).collect(),
+            globs: matchers(events),
+            user_globs: Vec::new(),
+            system_globs: Vec::new(),
             conditions: values_by_field
                 .into_iter()
                 .filter(|(_, values)| !values.is_empty())
-                .map(|(field, values)| (field, values.iter().cloned().collect()))
+                .map(|(field, values)| (field, field.wanted(values)))
                 .collect(),
             format: Format::default(),
             caliper_catalog: None,
@@ -79,7 +102,9 @@ impl Filter {
 
     /// Returns true if the filter can match events of this type.
     pub fn wants_type(&self, event_type: &str) -> bool {
-        self.globs.iter().any(|glob| glob.matches(event_type))
+        let globs = self.globs.iter();
+        let mut globs = globs.chain(&self.user_globs).chain(&self.system_globs);
+        globs.any(|glob| glob.matches(event_type))
             && self
                 .narrowing
                 .as_ref()
@@ -104,52 +129,122 @@ impl Filter {
         }
     }
 
-    /// Returns true if an event of a wanted type matches every condition. Calls `facts` only if there is a
-    /// condition.
-    pub fn wants<'a>(&self, facts: impl FnOnce() -> Facts<'a>) -> bool {
-        let narrowing = self.narrowing.as_ref();
-        let is_narrowed = narrowing.is_some_and(|narrowing| !narrowing.conditions.is_empty());
-        (self.conditions.is_empty() && !is_narrowed) || {
-            let facts = facts();
-            self.matches(&facts)
+    /// Returns true if an event of a wanted type has a wanted origin and matches every condition. Reads only
+    /// the facts that it needs.
+    pub fn wants(&self, event_type: &str, facts: &EventFacts<'_>) -> bool {
+        let own_match = self.conditions.iter().all(|(field, wanted)| {
+            let values = field.values(facts).into_iter().flatten();
+            values.into_iter().any(|value| wanted.contains(&*value))
+        });
+        own_match
+            && self
+                .only_origin(event_type)
+                .is_none_or(|origin| origin == origin_of(facts))
+            && self
+                .narrowing
+                .as_ref()
+                .is_none_or(|narrowing| narrowing.wants(event_type, facts))
+    }
+
+    /// Returns the only origin that the filter wants of events of a wanted type; `None` if it wants both.
+    fn only_origin(&self, event_type: &str) -> Option<&'static str> {
+        let any = |globs: &[EventMatcher]| globs.iter().any(|glob| glob.matches(event_type));
+        if self.user_globs.is_empty() && self.system_globs.is_empty() || any(&self.globs) {
+            return None;
+        }
+        match (any(&self.user_globs), any(&self.system_globs)) {
+            (true, false) => Some(OF_REQUEST),
+            (false, true) => Some(OF_SYSTEM),
+            (true, true) | (false, false) => None,
         }
     }
 
-    /// Returns true if the event matches every condition.
-    pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
-        let narrowing = self.narrowing.as_ref();
-        let own_match = self.conditions.iter().all(|(field, wanted)| {
-            field
-                .values(facts)
-                .into_iter()
-                .flatten()
-                .any(|value| wanted.contains(value))
-        });
-        own_match && narrowing.is_none_or(|narrowing| narrowing.matches(facts))
+    /// Returns the condition by which an index finds this filter for events of a type; `None` if every event
+    /// of the type matches.
+    pub(crate) fn index_condition(&self, event_type: &str) -> Option<(ConditionField, Vec<&str>)> {
+        match self.conditions.first() {
+            Some((field, values)) => Some((*field, values.iter().map(String::as_str).collect())),
+            None => {
+                let origin = self.only_origin(event_type)?;
+                Some((ConditionField::Origin, vec![origin]))
+            }
+        }
     }
+}
 
-    /// Returns the condition by which an index finds this filter; `None` if the filter has no condition.
-    pub(crate) fn index_condition(&self) -> Option<(ConditionField, impl Iterator<Item = &str>)> {
-        let (field, values) = self.conditions.first()?;
-        Some((*field, values.iter().map(String::as_str)))
+fn matchers(globs: &[EventGlob]) -> Vec<EventMatcher> {
+    globs.iter().map(EventMatcher::new).collect()
+}
+
+fn origin_of(facts: &EventFacts<'_>) -> &'static str {
+    match facts.details().origin {
+        EventOrigin::Request => OF_REQUEST,
+        EventOrigin::Job | EventOrigin::Neither => OF_SYSTEM,
     }
 }
 
 impl ConditionField {
-    /// Returns the values of this field in an event: two if the field has two names in the metadata.
-    pub(crate) fn values<'f>(self, facts: &'f Facts<'_>) -> [Option<&'f str>; 2] {
-        let context_is = |kind| facts.context_type.as_deref() == Some(kind);
-        let context = |kind| facts.context_id.as_deref().filter(|_| context_is(kind));
+    /// Returns the values that match a condition with these `values`.
+    ///
+    /// An assignment has a global and a local id, and events have either. A global id also matches the local
+    /// id, and a local id matches the assignments of every shard with this local id.
+    fn wanted(self, values: &[String]) -> BTreeSet<String> {
+        let mut wanted: BTreeSet<_> = values.iter().cloned().collect();
+        if self == Self::Assignment {
+            wanted.extend(values.iter().filter_map(|value| {
+                let id: GlobalId = value.parse().ok()?;
+                Some(if id.shard() == 0 {
+                    local_key(id)
+                } else {
+                    id.local().to_string()
+                })
+            }));
+        }
+        wanted
+    }
+
+    /// Returns the values of this field in an event: two if the field has two names in the metadata, or if
+    /// the value has two forms.
+    pub(crate) fn values<'f>(self, facts: &'f EventFacts<'_>) -> [Option<Cow<'f, str>>; 2] {
+        let metadata = |first: Option<&'f str>, second: Option<&'f str>| {
+            [first.map(Cow::Borrowed), second.map(Cow::Borrowed)]
+        };
+        let context = |kind| {
+            let facts = facts.metadata();
+            let is_kind = facts.context_type.as_deref() == Some(kind);
+            facts.context_id.as_deref().filter(|_| is_kind)
+        };
         match self {
-            Self::User => [facts.user_id.as_deref(), None],
-            Self::Course => [context("Course"), None],
-            Self::Account => [facts.context_account_id.as_deref(), context("Account")],
-            Self::RootAccount => [
-                facts.root_account_id.as_deref(),
-                facts.root_account_uuid.as_deref(),
-            ],
-            Self::ContextType => [facts.context_type.as_deref(), None],
-            Self::Producer => [facts.producer.as_deref(), None],
+            Self::User => metadata(facts.metadata().user_id.as_deref(), None),
+            Self::Course => metadata(context("Course"), None),
+            Self::Assignment => {
+                let id = facts.details().assignment_id.as_deref();
+                let global = id.and_then(|id| id.parse::<GlobalId>().ok());
+                let global = global.filter(|id| id.shard() != 0);
+                [
+                    id.map(Cow::Borrowed),
+                    global.map(|id| Cow::Owned(local_key(id))),
+                ]
+            }
+            Self::AssociatedIntegration => {
+                metadata(facts.details().associated_integration_id.as_deref(), None)
+            }
+            Self::Account => metadata(
+                facts.metadata().context_account_id.as_deref(),
+                context("Account"),
+            ),
+            Self::RootAccount => metadata(
+                facts.metadata().root_account_id.as_deref(),
+                facts.metadata().root_account_uuid.as_deref(),
+            ),
+            Self::ContextType => metadata(facts.metadata().context_type.as_deref(), None),
+            Self::Producer => metadata(facts.metadata().producer.as_deref(), None),
+            Self::Origin => metadata(Some(origin_of(facts)), None),
         }
     }
+}
+
+/// Returns the key under which a condition on a local id matches a global id. No id is equal to it.
+fn local_key(id: GlobalId) -> String {
+    format!("~{}", id.local())
 }

@@ -1,12 +1,13 @@
 //! Finds the subscriptions that want an event. Subscriptions that do not want the event cost nothing.
 //!
 //! The index looks up the event type first: globs are matched once per type, not per event. Then it looks
-//! up the value of one condition: a subscription to one course is only checked for events of that course.
+//! up the value of one condition: a subscription to one course is only checked for events of that course. An
+//! event's body is read only if a subscription to its type has a condition on the body or on the origin.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use easel_catalog::Facts;
+use easel_catalog::EventFacts;
 
 use crate::filter::ConditionField;
 use crate::{Subscription, SubscriptionId};
@@ -53,10 +54,10 @@ impl Index {
     }
 
     /// Calls `visit` once for every subscription that wants this event.
-    pub fn visit<'a>(
+    pub fn visit(
         &mut self,
         event_type: &Arc<str>,
-        facts: impl FnOnce() -> Facts<'a>,
+        facts: &EventFacts<'_>,
         mut visit: impl FnMut(&Arc<Subscription>),
     ) {
         if !self.by_type.contains_key(event_type) {
@@ -66,12 +67,9 @@ impl Index {
             return;
         };
         entry.unconditional.iter().for_each(&mut visit);
-        if entry.by_condition.is_empty() {
-            return;
-        }
-        let facts = facts();
         for (field, by_value) in &entry.by_condition {
-            let [first, second] = field.values(&facts);
+            let values = field.values(facts);
+            let [first, second] = values.each_ref().map(|value| value.as_deref());
             let second = second.filter(|_| second != first);
             // A subscription may list both values of an event. It is visited for the first value only.
             for value in [first, second].into_iter().flatten() {
@@ -82,7 +80,7 @@ impl Index {
                                 members.iter().any(|member| member.id == subscription.id)
                             })
                         });
-                    if !listed_before && subscription.filter.matches(&facts) {
+                    if !listed_before && subscription.filter.wants(event_type, facts) {
                         visit(subscription);
                     }
                 }
@@ -107,7 +105,7 @@ impl TypeEntry {
         if !subscription.filter.wants_type(event_type) {
             return;
         }
-        let Some((field, values)) = subscription.filter.index_condition() else {
+        let Some((field, values)) = subscription.filter.index_condition(event_type) else {
             self.unconditional.push(Arc::clone(subscription));
             return;
         };

@@ -28,6 +28,7 @@
 //! ```
 
 mod definition;
+mod owner;
 mod spec;
 
 mod replay;
@@ -68,6 +69,7 @@ pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
+pub use owner::{Owner, OwnerSystem, Tombstone};
 pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};
 pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
@@ -85,5 +87,5 @@ pub use state_store::{
     Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 pub use subscription::{Hold, Replay, SharedState, Subscription};
-pub use subscriptions::{Redelivery, Subscriptions};
+pub use subscriptions::{OwnedChange, Redelivery, Subscriptions};
 pub use term::{Counts, Term};

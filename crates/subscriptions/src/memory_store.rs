@@ -13,7 +13,7 @@ use crate::state_store::{
 };
 use crate::{
     AttemptLog, AttemptPart, DeadLetter, DeliveryRow, Journal, LaneId, LoggedAttempt, Parked,
-    ReplayNumber, ReplaySpec, StoredReplay, SubscriptionId,
+    ReplayNumber, ReplaySpec, StoredReplay, SubscriptionId, Tombstone,
 };
 
 /// A store in memory.
@@ -30,6 +30,8 @@ struct StoreContent {
     /// The latest replay number of each subscription.
     latest_replays: BTreeMap<SubscriptionId, u32>,
     lanes: BTreeMap<LaneId, StoredLane>,
+    /// By the owner's id.
+    tombstones: BTreeMap<String, Tombstone>,
 }
 
 /// The stored state of a lane.
@@ -163,6 +165,9 @@ impl StateStore for MemoryStore {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         content.check_name(&new.definition, None)?;
+        if let Some(owner) = &new.definition.owner {
+            content.tombstones.remove(&owner.id);
+        }
         content.latest_id += 1;
         let entry = StoredSubscription {
             id: SubscriptionId::new(content.latest_id),
@@ -195,7 +200,12 @@ impl StateStore for MemoryStore {
         Ok(entry.revision)
     }
 
-    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError> {
+    async fn remove(
+        &self,
+        id: SubscriptionId,
+        revision: Revision,
+        tombstone: Option<Tombstone>,
+    ) -> Result<(), StateStoreError> {
         let mut content = self.content();
         content.current(id, revision)?;
         content.entries.remove(&id);
@@ -203,6 +213,18 @@ impl StateStore for MemoryStore {
             .replays
             .retain(|(subscription, _), _| *subscription != id);
         content.lanes.retain(|lane, _| lane.subscription != id);
+        let tombstone = tombstone.map(|tombstone| (tombstone.owner.id.clone(), tombstone));
+        content.tombstones.extend(tombstone);
+        Ok(())
+    }
+
+    async fn tombstones(&self) -> Result<Vec<Tombstone>, StateStoreError> {
+        Ok(self.content().tombstones.values().cloned().collect())
+    }
+
+    async fn remove_tombstones(&self, before: Timestamp) -> Result<(), StateStoreError> {
+        let tombstones = &mut self.content().tombstones;
+        tombstones.retain(|_, tombstone| tombstone.removed_at >= before);
         Ok(())
     }
 

@@ -9,6 +9,8 @@
     reason = "these are tests"
 )]
 
+mod owners;
+
 use std::sync::Arc;
 
 use easel_catalog::{OrderKey, Reach};
@@ -19,6 +21,11 @@ use crate::{
     Attempt, AttemptPart, DeadLetter, Definition, DeliveryRow, Due, Epoch, GuardState, Journal,
     LaneId, LaneTime, LoggedAttempt, NewSubscription, Origin, Parked, ReplaySpec, Revision, State,
     StateStore, StateStoreError, StoredSubscription, SubscriptionId, Term,
+};
+
+pub use owners::{
+    keeps_the_document_of_an_owner_with_its_subscription,
+    replaces_a_removed_subscription_of_an_owner_by_a_tombstone,
 };
 
 /// A backend under test.
@@ -49,6 +56,8 @@ macro_rules! store_promises {
             lists_dead_letters_by_offset_and_by_time
             deletes_a_replay_with_its_rows
             keeps_the_attempts_of_earlier_leases
+            keeps_the_document_of_an_owner_with_its_subscription
+            replaces_a_removed_subscription_of_an_owner_by_a_tombstone
         );
     };
     (@each $backend:ty: $($promise:ident)*) => {
@@ -71,6 +80,7 @@ fn definition(name: &str) -> Definition {
         origin: Origin::Api,
         state: State::Active,
         guard: GuardState::Enforced,
+        owner: None,
     }
 }
 
@@ -216,7 +226,7 @@ pub async fn rejects_a_duplicate_name_within_a_reach<B: StoreBackend>() {
     let mut elsewhere = new_subscription("a");
     elsewhere.definition.reach = Reach::RootAccount("7".to_owned());
     store.insert(epoch, elsewhere).await.unwrap();
-    store.remove(first.id, first.revision).await.unwrap();
+    store.remove(first.id, first.revision, None).await.unwrap();
     store.insert(epoch, new_subscription("a")).await.unwrap();
 }
 
@@ -224,7 +234,7 @@ pub async fn rejects_a_duplicate_name_within_a_reach<B: StoreBackend>() {
 pub async fn never_reuses_an_id<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let first = store.insert(epoch, new_subscription("a")).await.unwrap();
-    store.remove(first.id, first.revision).await.unwrap();
+    store.remove(first.id, first.revision, None).await.unwrap();
     let store = backend.handle();
     let (epoch, _) = store.take_over().await.unwrap();
     let second = store.insert(epoch, new_subscription("a")).await.unwrap();
@@ -243,7 +253,7 @@ pub async fn rejects_a_change_of_an_outdated_revision<B: StoreBackend>() {
         matches!(refused, StateStoreError::Changed { .. }),
         "{refused}"
     );
-    let refused = other.remove(id, first).await.unwrap_err();
+    let refused = other.remove(id, first, None).await.unwrap_err();
     assert!(
         matches!(refused, StateStoreError::Changed { .. }),
         "{refused}"
@@ -325,7 +335,7 @@ pub async fn keeps_the_journal_with_the_greatest_number<B: StoreBackend>() {
 pub async fn ignores_journals_of_removed_subscriptions<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let made = store.insert(epoch, new_subscription("a")).await.unwrap();
-    store.remove(made.id, made.revision).await.unwrap();
+    store.remove(made.id, made.revision, None).await.unwrap();
     save(&store, epoch, made.id, journal(1)).await.unwrap();
     assert!(entries(&backend).await.is_empty());
 }
@@ -449,7 +459,7 @@ pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
     ];
     assert_eq!(old, wanted);
     assert_eq!(store.dead_before(time, 2).await.unwrap().len(), 2);
-    let removed = store.remove(first, Revision::FIRST).await;
+    let removed = store.remove(first, Revision::FIRST, None).await;
     removed.unwrap();
     assert!(dead_offsets(&backend, lane).await.is_empty());
 }
@@ -538,7 +548,7 @@ pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
         part(7, 0, true).attempts,
         "the new attempts replace the older ones"
     );
-    store.remove(id, Revision::FIRST).await.unwrap();
+    store.remove(id, Revision::FIRST, None).await.unwrap();
     let found = backend.handle().attempts_before(third, lane).await.unwrap();
     assert!(found.is_empty());
 }

@@ -41,9 +41,14 @@ use crate::Schedule;
 pub struct Spec {
     /// The unique name for operators.
     pub name: Name,
-    /// The patterns of event types. An event must match one of them. The default is all types.
+    /// The patterns of event types, whatever made the events. The default is all types, or no type if there are
+    /// `user_events` or `system_events`. An event must match a pattern of one of the three lists.
     pub events: Vec<EventGlob>,
-    /// The conditions on an event's metadata.
+    /// The patterns of the types of events that a request made.
+    pub user_events: Vec<EventGlob>,
+    /// The patterns of the types of events that no request made. Jobs make most of them.
+    pub system_events: Vec<EventGlob>,
+    /// The conditions on an event.
     pub conditions: Conditions,
     /// The format in which events are sent.
     pub format: Format,
@@ -72,7 +77,13 @@ impl Spec {
     /// Returns true if a pattern matches events of Easel itself. Such a subscription causes no operator
     /// events about itself, because each of them could cause the next.
     pub fn wants_operator_events(&self) -> bool {
-        self.events.iter().any(|glob| is_operator_event(&glob.0))
+        self.all_events().any(|glob| is_operator_event(&glob.0))
+    }
+
+    /// Iterates over the patterns of all three lists.
+    pub(crate) fn all_events(&self) -> impl Iterator<Item = &EventGlob> {
+        let events = self.events.iter();
+        events.chain(&self.user_events).chain(&self.system_events)
     }
 }
 
@@ -146,9 +157,10 @@ impl SinkSpec {
     }
 }
 
-/// Conditions on an event's metadata. Each list that is not empty must contain the event's value.
+/// Conditions on an event. Each list that is not empty must contain the event's value.
 ///
-/// Ids are compared as text, in the form they have in the event: Canvas's global ids.
+/// Ids are compared as text, in the form they have in the event: Canvas's global ids. Only an assignment is
+/// also found by its local id. All values but the last two are in the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
@@ -170,6 +182,13 @@ pub struct Conditions {
     /// `context_type`.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub context_type: Vec<String>,
+    /// `assignment_id` in the body, or `context_id` in the body when the context is an assignment. The id can
+    /// be global or local.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
+    pub assignment: Vec<String>,
+    /// `associated_integration_id` in the body: the GUID of the LTI 2 tool that the event is for.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
+    pub associated_integration: Vec<String>,
 }
 
 /// Parses the values of a condition. Rejects an empty list: it would mean no condition, and the

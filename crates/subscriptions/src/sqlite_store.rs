@@ -11,6 +11,9 @@
 //! - `replays`, since format 4, one row per replay;
 //! - `pending_erasure`, since format 5: one row until the plain specs of an older format are erased from the
 //!   free parts of the file;
+//! - in `subscriptions`, since format 6, the owner: `owner`, `owner_id`, and two columns of the owner's document,
+//!   `document` without secrets and `sealed_document`;
+//! - `tombstones`, since format 6: the documents of removed subscriptions that had an owner;
 //! - `lease`, one row: the epoch of the latest lease;
 //! - `folder`, since format 2: the data folder of the file, and the file's role.
 //!
@@ -21,6 +24,7 @@ mod attempts;
 mod columns;
 mod deliveries;
 mod migrations;
+mod owners;
 mod rows;
 mod sealed_spec;
 
@@ -43,8 +47,9 @@ use crate::state_store::{
 };
 use crate::{
     AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplaySpec, StoredReplay,
-    SubscriptionId,
+    SubscriptionId, Tombstone,
 };
+use owners::OwnerColumns;
 use sealed_spec::SpecColumns;
 
 /// The layout of `state.db`.
@@ -60,6 +65,7 @@ pub static STATE_LAYOUT: Layout = Layout {
         migrations::add_rows,
         migrations::add_sealed_specs,
         migrations::allow_other_format,
+        migrations::add_owners,
     ],
     durability: Durability::Full,
     checkpoints: Checkpoints::Automatic,
@@ -107,32 +113,36 @@ impl SqliteStore {
         })
     }
 
-    /// Seals those specs again that an older data key sealed. Returns how many specs it sealed. Blocks the
-    /// thread.
+    /// Seals those specs and documents again that an older data key sealed. Returns how many it sealed. Blocks
+    /// the thread.
     pub fn reseal(&self) -> Result<usize, StateStoreError> {
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        sealed_spec::reseal(&mut connection, &self.sealer)
+        let spec_count = sealed_spec::reseal(&mut connection, &self.sealer)?;
+        Ok(spec_count + owners::reseal(&mut connection, &self.sealer)?)
     }
 
-    /// Returns the number of specs that cannot be opened, because their data key is lost. Blocks the thread.
+    /// Returns the number of specs and documents that cannot be opened, because their data key is lost. Blocks
+    /// the thread.
     pub fn lost_count(&self) -> Result<usize, StateStoreError> {
         let connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        sealed_spec::lost_count(&connection, &self.sealer)
+        let spec_count = sealed_spec::lost_count(&connection, &self.sealer)?;
+        Ok(spec_count + owners::lost_count(&connection, &self.sealer)?)
     }
 
-    /// Replaces each spec whose data key is lost by the same spec without secrets. Pauses the subscriptions
-    /// that had secrets, and returns their names. Blocks the thread.
+    /// Replaces each spec whose data key is lost by the same spec without secrets, and each such document too.
+    /// Pauses the subscriptions whose specs had secrets, and returns their names. Blocks the thread.
     pub fn forget_lost_secrets(&self) -> Result<Vec<String>, StateStoreError> {
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        owners::forget_lost(&mut connection, &self.sealer)?;
         sealed_spec::forget_lost(&mut connection, &self.sealer)
     }
 
@@ -177,6 +187,10 @@ impl StateStore for SqliteStore {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             let definition = &new.definition;
+            let owner = definition.owner.as_deref();
+            if let Some(owner) = owner {
+                owners::remove_tombstone(transaction, owner)?;
+            }
             let (state, reason) = rows::state_columns(&definition.state);
             let inserted = transaction.execute(
                 "INSERT INTO subscriptions
@@ -197,9 +211,20 @@ impl StateStore for SqliteStore {
             check_unique(inserted, definition)?;
             let id = transaction.last_insert_rowid();
             let columns = SpecColumns::new(&sealer, id, Revision::FIRST.0, &definition.spec)?;
+            let place = (id, columns::signed(Revision::FIRST.0));
+            let owner = OwnerColumns::of_subscription(&sealer, place, owner)?;
             transaction.execute(
-                "UPDATE subscriptions SET spec = ?2, sealed = ?3 WHERE id = ?1",
-                params![id, columns.spec, columns.sealed],
+                "UPDATE subscriptions SET spec = ?2, sealed = ?3,
+                 owner = ?4, owner_id = ?5, document = ?6, sealed_document = ?7 WHERE id = ?1",
+                params![
+                    id,
+                    columns.spec,
+                    columns.sealed,
+                    owner.owner,
+                    owner.owner_id,
+                    owner.document,
+                    owner.sealed_document,
+                ],
             )?;
             let entry = StoredSubscription {
                 id: SubscriptionId::new(id),
@@ -227,9 +252,13 @@ impl StateStore for SqliteStore {
         self.transact(move |transaction| {
             let (state, reason) = rows::state_columns(&definition.state);
             let columns = SpecColumns::new(&sealer, id.get(), revision.next().0, &definition.spec)?;
+            let place = (id.get(), columns::signed(revision.next().0));
+            let owner = definition.owner.as_deref();
+            let owner = OwnerColumns::of_subscription(&sealer, place, owner)?;
             let updated = transaction.execute(
                 "UPDATE subscriptions SET reach = ?3, name = ?4, spec = ?5, sealed = ?6,
-                 origin = ?7, state = ?8, reason = ?9, guard = ?10, revision = revision + 1
+                 origin = ?7, state = ?8, reason = ?9, guard = ?10, revision = revision + 1,
+                 owner = ?11, owner_id = ?12, document = ?13, sealed_document = ?14
                  WHERE id = ?1 AND revision = ?2",
                 params![
                     id.get(),
@@ -242,6 +271,10 @@ impl StateStore for SqliteStore {
                     state,
                     reason,
                     rows::guard_column(definition.guard),
+                    owner.owner,
+                    owner.owner_id,
+                    owner.document,
+                    owner.sealed_document,
                 ],
             );
             match check_unique(updated, &definition)? {
@@ -252,7 +285,13 @@ impl StateStore for SqliteStore {
         .await
     }
 
-    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError> {
+    async fn remove(
+        &self,
+        id: SubscriptionId,
+        revision: Revision,
+        tombstone: Option<Tombstone>,
+    ) -> Result<(), StateStoreError> {
+        let sealer = Arc::clone(&self.sealer);
         self.transact(move |transaction| {
             let sql = "DELETE FROM subscriptions WHERE id = ?1 AND revision = ?2";
             if transaction.execute(sql, params![id.get(), columns::signed(revision.0)])? == 0 {
@@ -262,9 +301,23 @@ impl StateStore for SqliteStore {
                 let sql = format!("DELETE FROM {table} WHERE subscription = ?1");
                 transaction.execute(&sql, [id.get()])?;
             }
+            if let Some(tombstone) = &tombstone {
+                owners::insert_tombstone(transaction, &sealer, tombstone)?;
+            }
             Ok(())
         })
         .await
+    }
+
+    async fn tombstones(&self) -> Result<Vec<Tombstone>, StateStoreError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.transact(move |transaction| owners::tombstones(transaction, &sealer))
+            .await
+    }
+
+    async fn remove_tombstones(&self, before: Timestamp) -> Result<(), StateStoreError> {
+        self.transact(move |transaction| owners::remove_tombstones(transaction, before))
+            .await
     }
 
     async fn insert_replay(
@@ -391,7 +444,7 @@ impl From<rusqlite::Error> for StateStoreError {
     }
 }
 
-/// Returns the ids of the data keys that sealed the specs in the file at `path`, while no process has the
+/// Returns the ids of the data keys that sealed the specs and documents in the file at `path`, while no process has the
 /// file open. Returns an empty set if the file does not exist, or if it has format 4 or earlier.
 pub fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, StoredStateError> {
     let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
@@ -403,7 +456,10 @@ pub fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, StoredStateError> {
     let sql = "SELECT sealed FROM subscriptions WHERE sealed IS NOT NULL";
     let mut statement = connection.prepare(sql)?;
     let sealed = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
-    let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+    let mut sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+    if migrations::has_owners(&connection)? {
+        sealed.extend(owners::sealed(&connection)?);
+    }
     Ok(sealed
         .iter()
         .filter_map(|bytes| Sealer::data_key_of(bytes))

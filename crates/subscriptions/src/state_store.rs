@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     AttemptPart, DeadLetter, Definition, Journal, LaneId, LoggedAttempt, Name, Parked, ReplaySpec,
-    StoredReplay, SubscriptionId,
+    StoredReplay, SubscriptionId, Tombstone,
 };
 
 /// A store of subscriptions and the journals of their lanes, on stable storage.
@@ -25,13 +25,14 @@ use crate::{
 /// - a save is atomic; a journal and its rows never replace a journal with the same or a greater
 ///   number;
 /// - each delivery has at most one row; a row of a later journal replaces it;
-/// - a journal of a removed subscription or replay is ignored.
+/// - a journal of a removed subscription or replay is ignored;
+/// - a subscription with an owner exists, or its tombstone does, never both.
 #[async_trait]
 pub trait StateStore: Debug + Send + Sync + 'static {
     /// Takes over all lanes. Returns the epoch of the new lease and all subscriptions, by id.
     async fn take_over(&self) -> Result<(Epoch, Vec<StoredSubscription>), StateStoreError>;
 
-    /// Adds a subscription.
+    /// Adds a subscription. Removes the tombstone of its owner's id, if there is one.
     async fn insert(
         &self,
         epoch: Epoch,
@@ -47,8 +48,20 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         definition: Definition,
     ) -> Result<Revision, StateStoreError>;
 
-    /// Deletes a subscription and the journals of its lanes, if `revision` is the current one.
-    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError>;
+    /// Deletes a subscription and the journals of its lanes, if `revision` is the current one. Adds the
+    /// tombstone in the same transaction.
+    async fn remove(
+        &self,
+        id: SubscriptionId,
+        revision: Revision,
+        tombstone: Option<Tombstone>,
+    ) -> Result<(), StateStoreError>;
+
+    /// Returns all tombstones, by id.
+    async fn tombstones(&self) -> Result<Vec<Tombstone>, StateStoreError>;
+
+    /// Deletes the tombstones of subscriptions that were removed before `before`.
+    async fn remove_tombstones(&self, before: Timestamp) -> Result<(), StateStoreError>;
 
     /// Adds a replay of a subscription. Its number is greater than the number of every earlier replay,
     /// including deleted ones.

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Account, AttemptLog, Filter, GuardState, LaneId, MaxRate, Origin, ReplayNumber, ReplaySpec,
-    Spec, State, StoredReplay, SubscriptionId,
+    Account, AttemptLog, Filter, GuardState, LaneId, MaxRate, Origin, Owner, ReplayNumber,
+    ReplaySpec, Spec, State, StoredReplay, SubscriptionId,
 };
 
 /// One version of a subscription. A change creates a new version with the same [`SharedState`].
@@ -36,6 +36,8 @@ pub struct Subscription {
     pub state: State,
     /// Whether the address guard applies.
     pub guard: GuardState,
+    /// The system that manages the subscription through a protocol of its own; `None` for all others.
+    pub owner: Option<Arc<Owner>>,
     /// The replay that this value stands for; `None` for the subscription itself. Each replay has a
     /// `Subscription` value of its own, with the same definition.
     pub replay: Option<Replay>,
@@ -92,6 +94,7 @@ impl Subscription {
             origin: self.origin,
             state: self.state.clone(),
             guard: self.guard,
+            owner: self.owner.clone(),
         }
     }
 
@@ -159,6 +162,7 @@ impl Subscription {
             origin,
             state,
             guard,
+            owner,
         } = definition;
         let filter = Filter::new(&spec, catalog);
         Self {
@@ -173,6 +177,7 @@ impl Subscription {
             spec,
             origin,
             guard,
+            owner,
             created_at,
             state,
             shared,

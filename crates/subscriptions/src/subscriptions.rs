@@ -5,6 +5,7 @@
 
 mod dead_letters;
 mod declaration;
+mod owned;
 mod replays;
 mod saving;
 
@@ -21,10 +22,11 @@ use crate::definition::Definition;
 use crate::metrics;
 use crate::state_store::{Epoch, NewSubscription, StateStore, StateStoreError, StoredSubscription};
 use crate::{
-    Balance, ChangeError, GuardState, Name, Origin, ReplayNumber, Spec, SpecCheck, Start, State,
-    Subscription,
+    Balance, ChangeError, GuardState, Name, Origin, Owner, ReplayNumber, Spec, SpecCheck, Start,
+    State, Subscription, Tombstone,
 };
 pub use dead_letters::Redelivery;
+pub use owned::OwnedChange;
 
 /// The parts of a subscription that a change replaces.
 type SubscriptionEdit = (Spec, Origin, State);
@@ -39,6 +41,8 @@ pub struct Subscriptions {
     /// The lease of the lanes.
     epoch: Epoch,
     by_name: RwLock<BTreeMap<Name, LaneSet>>,
+    /// What is left of removed subscriptions, by the owner's id.
+    tombstones: RwLock<BTreeMap<String, Tombstone>>,
     /// Locked while a definition changes.
     change_lock: Arc<Mutex<()>>,
     change_number: watch::Sender<u64>,
@@ -103,7 +107,10 @@ impl Subscriptions {
                 )
             })
             .collect();
+        let tombstones = store.tombstones().await?.into_iter();
+        let tombstones = tombstones.map(|tombstone| (tombstone.owner.id.clone(), tombstone));
         Ok(Self {
+            tombstones: RwLock::new(tombstones.collect()),
             log,
             clock,
             check,
@@ -137,7 +144,7 @@ impl Subscriptions {
             .await
             .map_err(ChangeError::invalid(&spec))?;
         self.check.prepare(&spec).await;
-        self.insert(spec, Origin::Api).await
+        self.insert(spec, Origin::Api, None).await
     }
 
     /// Replaces the spec of a subscription, as [`update_from`](Self::update_from) does for its current version.
@@ -158,6 +165,11 @@ impl Subscriptions {
         current: &Arc<Subscription>,
         spec: Spec,
     ) -> Result<Arc<Subscription>, ChangeError> {
+        if let Some(owner) = &current.owner {
+            let name = current.spec.name.clone();
+            let owner = owner.system.as_str();
+            return Err(ChangeError::Owned { name, owner });
+        }
         let has_same_origin = self.check.has_same_origin(&spec, &current.spec);
         let spec = spec.keep_secrets(&current.spec, has_same_origin);
         self.validate(&spec)?;
@@ -271,7 +283,7 @@ impl Subscriptions {
         .await
     }
 
-    /// Deletes a subscription.
+    /// Deletes a subscription. Its owner, if there is one, can still see it.
     pub async fn remove(self: &Arc<Self>, name: &str) -> Result<(), ChangeError> {
         let name = name.to_owned();
         self.exclusively(async move |subscriptions| {
@@ -280,13 +292,9 @@ impl Subscriptions {
                 let name = current.spec.name.clone();
                 return Err(ChangeError::DeclaredInFile { name });
             }
-            let store = &subscriptions.store;
-            store.remove(current.id, current.revision).await?;
-            let removed = subscriptions.modify(|by_name| by_name.remove(&current.spec.name));
-            for lane in removed.iter().flat_map(LaneSet::lanes) {
-                lane.retire();
-            }
-            Ok(())
+            let owner = current.owner.as_deref().cloned();
+            let tombstone = owner.map(|owner| subscriptions.tombstone_of(owner));
+            subscriptions.remove_version(&current, tombstone).await
         })
         .await
     }
@@ -400,6 +408,7 @@ impl Subscriptions {
         self: &Arc<Self>,
         spec: Spec,
         origin: Origin,
+        owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let start = self.find_start(&spec).await?;
         self.exclusively(async move |subscriptions| {
@@ -413,6 +422,7 @@ impl Subscriptions {
                     origin,
                     state: State::Active,
                     guard: GuardState::Enforced,
+                    owner,
                 },
                 created_at: subscriptions.clock.now(),
                 start,
@@ -422,6 +432,7 @@ impl Subscriptions {
             let lane_set = LaneSet::from_stored(entry, &subscriptions.catalog);
             let live = Arc::clone(&lane_set.live);
             subscriptions.modify(|by_name| by_name.insert(live.spec.name.clone(), lane_set));
+            subscriptions.forget_tombstone(live.owner.as_deref());
             Ok(live)
         })
         .await
@@ -470,6 +481,7 @@ impl Subscriptions {
         let definition = Definition {
             reach: current.reach.clone(),
             guard: guard_after_change(current, &spec),
+            owner: current.owner.clone(),
             spec,
             origin,
             state,

@@ -259,6 +259,7 @@ mod tests {
                 expired: 0,
                 other_format: 0,
                 adds_up: true,
+                owner: None,
                 unguarded: false,
                 pending_since: None,
                 reason: None,

@@ -19,6 +19,10 @@ const BEHIND_AFTER: Duration = Duration::from_mins(1);
 #[schema(as = LaneStatus)]
 pub(crate) struct LaneJson {
     pub(super) subscription: String,
+    /// The system that manages the subscription, such as `canvas`. Absent for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(super) owner: Option<&'static str>,
     /// `active`, `paused` or `deactivated`.
     pub(super) state: &'static str,
     /// Whether the subscription is behind: events are pending although it is not served or is on
@@ -114,6 +118,10 @@ impl LaneJson {
             expired: balance.get(Term::Expired),
             other_format: balance.get(Term::OtherFormat),
             adds_up: balance.adds_up(),
+            owner: subscription
+                .owner
+                .as_ref()
+                .map(|owner| owner.system.as_str()),
             unguarded: subscription.guard == GuardState::Reported,
             pending_since,
             held_since: hold.as_ref().map(|hold| hold.since),

@@ -68,6 +68,8 @@ struct QuarantineJson {
 #[derive(Deserialize)]
 struct LaneJson {
     subscription: String,
+    /// The system that manages the subscription.
+    owner: Option<String>,
     state: String,
     behind: bool,
     pending: u64,

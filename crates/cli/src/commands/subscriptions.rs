@@ -181,6 +181,12 @@ impl SubscriptionsArgs {
         match self.command {
             SubscriptionsCommand::List => {
                 let SubscriptionListJson { subscriptions } = client::read(&answer)?;
+                if subscriptions.iter().any(SubscriptionJson::has_owner) {
+                    let rows = subscriptions.into_iter();
+                    let rows: Vec<_> = rows.map(SubscriptionJson::row_with_owner).collect();
+                    let heads = ["NAME", "OWNER", "STATE", "PENDING", "EVENTS", "DESTINATION"];
+                    return output::table(heads, &rows);
+                }
                 let rows = subscriptions
                     .into_iter()
                     .map(SubscriptionJson::row)

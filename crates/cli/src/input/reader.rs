@@ -18,14 +18,14 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 const HEAD_BYTES: usize = 4;
 
 /// The text of a file.
-pub(super) struct InputText {
+pub(crate) struct InputText {
     reader: Box<dyn Read>,
     read_bytes: Rc<Cell<usize>>,
 }
 
 impl InputText {
     /// Reads the first bytes of `file` and chooses the decoder.
-    pub(super) fn open(file: impl Read + 'static) -> io::Result<Self> {
+    pub(crate) fn open(file: impl Read + 'static) -> io::Result<Self> {
         let read_bytes = Rc::new(Cell::new(0));
         let mut counted = CountingReader {
             inner: file,
@@ -42,7 +42,7 @@ impl InputText {
     }
 
     /// Returns the number of bytes read from the file since the last call.
-    pub(super) fn take_read_bytes(&self) -> usize {
+    pub(crate) fn take_read_bytes(&self) -> usize {
         self.read_bytes.take()
     }
 }

@@ -13,15 +13,17 @@ const EXAMINED_LINES: usize = 8;
 
 /// The place of a value in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ValueRange {
-    pub(super) range: Range<usize>,
+pub(crate) struct ValueRange {
+    pub(crate) range: Range<usize>,
     /// The line in which the value begins, counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
+    /// Whether the value is an element of an array that was not closed yet.
+    pub(crate) in_array: bool,
 }
 
 /// How the values are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
+pub(crate) enum Framing {
     /// One value on each line.
     Lines,
     /// Values with any separators, found by their brackets.
@@ -30,7 +32,7 @@ enum Framing {
 
 /// Scans a text that grows at its end and is cut at its start.
 #[derive(Debug)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     framing: Option<Framing>,
     /// The position up to which the text was scanned.
     position: usize,
@@ -62,14 +64,28 @@ impl Default for Splitter {
 }
 
 impl Splitter {
+    /// Creates a splitter for the rest of a text after one of its values.
+    pub(crate) fn resume(framing: Framing, in_array: bool) -> Self {
+        Self {
+            framing: Some(framing),
+            in_array,
+            ..Self::default()
+        }
+    }
+
+    /// Returns how the values are separated, once some text was scanned.
+    pub(crate) const fn framing(&self) -> Option<Framing> {
+        self.framing
+    }
+
     /// Returns the line of the current value, or of the current position.
-    pub(super) fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.current_value.map_or(self.line, |(_start, line)| line)
     }
 
     /// Finds the values that end in the part of `text` that was not scanned yet. With `at_end`, the text is
     /// complete, so its end is also the end of the current value.
-    pub(super) fn split(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
+    pub(crate) fn split(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
         match *self.framing.get_or_insert_with(|| framing_of(text)) {
             Framing::Lines => self.split_lines(text, at_end, ranges),
             Framing::Brackets => self.split_by_brackets(text, at_end, ranges),
@@ -77,7 +93,7 @@ impl Splitter {
     }
 
     /// Removes the first `count` bytes of the text.
-    pub(super) fn cut(&mut self, count: usize) {
+    pub(crate) fn cut(&mut self, count: usize) {
         self.position -= count;
         if let Some((start, _line)) = &mut self.current_value {
             *start -= count;
@@ -97,8 +113,11 @@ impl Splitter {
                 .get(range.clone())
                 .is_some_and(|line| !line.trim_ascii().is_empty())
             {
-                let line = self.line;
-                ranges.push(ValueRange { range, line });
+                ranges.push(ValueRange {
+                    range,
+                    line: self.line,
+                    in_array: false,
+                });
             }
             self.position = std::cmp::min(end + 1, text.len());
             self.line += 1;
@@ -159,7 +178,11 @@ impl Splitter {
     fn end_value(&mut self, end: usize, ranges: &mut Vec<ValueRange>) {
         if let Some((start, line)) = self.current_value.take() {
             let range = start..end;
-            ranges.push(ValueRange { range, line });
+            ranges.push(ValueRange {
+                range,
+                line,
+                in_array: self.in_array,
+            });
         }
         self.depth = 0;
     }

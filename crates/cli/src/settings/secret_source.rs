@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use easel_keys::Secret;
-use easel_server::{SecretReference, SourceSpec, Spec};
+use easel_server::{CanvasServiceConfig, SecretReference, SourceSpec, Spec};
 
 /// The largest file with a secret.
 const MAX_BYTES: u64 = 64 << 10;
@@ -43,6 +43,39 @@ pub(super) fn resolve_secrets(spec: &mut Spec) -> Result<(), Vec<String>> {
             faults.map(|(path, fault)| format!("subscription {}: {path}: {fault}", spec.name));
         faults.collect()
     })
+}
+
+/// Replaces the references among the secrets of Canvas. Returns the key of each setting whose reference cannot be
+/// read, with the fault.
+pub(super) fn resolve_canvas_secrets(
+    config: &mut CanvasServiceConfig,
+) -> Vec<(&'static str, String)> {
+    let secrets = [
+        (
+            CanvasServiceConfig::ENCRYPTION_SECRET,
+            &mut config.encryption_secret,
+        ),
+        (
+            CanvasServiceConfig::SIGNING_SECRET,
+            &mut config.signing_secret,
+        ),
+        (
+            CanvasServiceConfig::DEPRECATED_SECRET,
+            &mut config.signing_secret_deprecated,
+        ),
+    ];
+    let mut faults = Vec::new();
+    for (key, secret) in secrets {
+        let text = secret.as_ref().map(|secret| secret.expose().clone());
+        let Some(reference) = text.as_deref().and_then(SecretReference::parse) else {
+            continue;
+        };
+        match read_secret(reference) {
+            Ok(read) => *secret = Some(read),
+            Err(fault) => faults.push((key, fault)),
+        }
+    }
+    faults
 }
 
 /// Replaces all references in a source. Returns one error for each that cannot be read.

@@ -132,6 +132,8 @@ pub(super) const CALIPER_ROLE: &[SettingKey] = &[
 pub(super) const SUBSCRIPTION: &[SettingKey] = &[
     required("name", ValueShape::Text(name)),
     optional("events", ValueShape::Texts(event_glob)),
+    optional("user_events", ValueShape::Texts(event_glob)),
+    optional("system_events", ValueShape::Texts(event_glob)),
     optional("conditions", ValueShape::Table(CONDITIONS)),
     optional("format", ValueShape::Text(format)),
     optional("masking", ValueShape::Text(masking)),
@@ -160,6 +162,8 @@ const CONDITIONS: &[SettingKey] = &[
     optional("user", ValueShape::Texts(not_blank)),
     optional("producer", ValueShape::Texts(not_blank)),
     optional("context_type", ValueShape::Texts(not_blank)),
+    optional("assignment", ValueShape::Texts(not_blank)),
+    optional("associated_integration", ValueShape::Texts(not_blank)),
 ];
 
 fn access_key_id(text: &str) -> Result<(), String> {

@@ -13,46 +13,108 @@ fn check_file(folder: &Path, text: &str) -> Ran {
 }
 
 #[test]
+fn a_secret_of_canvas_must_have_its_length_and_its_partner() {
+    let folder = tempdir().unwrap();
+    let fault = |text: &str| {
+        let ran = check_file(folder.path(), &format!("[canvas_service]\n{text}"));
+        assert_eq!(ran.code, Some(78), "{ran}");
+        assert!(!ran.stderr.contains("planted"), "{ran}");
+        ran.stderr
+    };
+    let good = "encryption_secret = \"astringthatisactually32byteslong\"\n";
+    for (text, wanted) in [
+        (
+            "encryption_secret = \"planted\"".to_owned(),
+            "easel.toml:2:21: canvas_service.encryption_secret must be exactly 32 bytes",
+        ),
+        (
+            good.to_owned(),
+            "easel.toml:2:21: canvas_service.signing_secret is missing",
+        ),
+        (
+            "signing_secret = \"planted\"".to_owned(),
+            "easel.toml:2:18: canvas_service.encryption_secret is missing",
+        ),
+        (
+            format!("{good}signing_secret = \"env:NO_SUCH_VARIABLE\""),
+            "easel.toml:3:18: canvas_service.signing_secret: the environment variable \
+             NO_SUCH_VARIABLE is not set",
+        ),
+        (
+            "encryption_secret = \"file:short\"\nsigning_secret = \"planted\"".to_owned(),
+            "easel.toml:2:21: canvas_service.encryption_secret must have exactly 32 bytes, not 5",
+        ),
+        (
+            format!("{good}signing_secret = \"planted\"\njwks_file = \"short\""),
+            "easel.toml:4:13: canvas_service.jwks_file is invalid",
+        ),
+        (
+            "path = \"canvas/\"".to_owned(),
+            "easel.toml:2:8: canvas_service.path must be the path in the `app-host`",
+        ),
+    ] {
+        fs::write(folder.path().join("short"), "short\n").unwrap();
+        let found = fault(&text);
+        assert!(found.contains(wanted), "{text}\n{found}");
+    }
+    let ran = check_file(
+        folder.path(),
+        &format!("[canvas_service]\n{good}signing_secret = \"planted\""),
+    );
+    let shown = ran.stdout();
+    assert!(
+        !shown.contains("planted") && shown.contains("set (hidden)"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn every_setting_is_printed_with_its_origin() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["config", "check"]), @r"
         exit 0
         --- stdout
-        SETTING                         VALUE                      FROM
-        listen                          127.0.0.1:4567             default
-        data                            easel-data                 default
-        auth                            tokens                     default
-        auth.first_token                off                        default
-        drain                           20s                        default
-        keys.master_key_file            off                        default
-        keys.master_key                 off                        default
-        keys.previous_master_key        off                        default
-        keys.rotate_every               30d                        default
-        keys.issuer                     easel                      default
-        catalog.folder                  off                        default
-        caliper.application             http://www.canvaslms.com/  default
-        triggers.shard                  0                          default
-        triggers.nulls                  dropped                    default
-        triggers.submission_rule        newest                     default
-        log.max_age                     30d                        default
-        log.max_bytes                   off                        default
-        log.duplicate_window            1000000                    default
-        quarantine.max_bytes            1GiB                       default
-        ingest.max_event_bytes          1MiB                       default
-        ingest.max_request_bytes        16MiB                      default
-        ingest.max_in_flight_bytes      128MiB                     default
-        ingest.hold                     20s                        default
-        delivery.deactivate_after       3d                         default
-        delivery.dead_letter_retention  30d                        default
-        kinesis.stream                  live-events                default
-        webhook.ca_file                 off                        default
-        webhook.allow                   off                        default
-        webhook.proxy                   off                        default
-        masking.names                   off                        default
-        kinesis.keys                    none                       default
-        caliper.roles                   none                       default
-        sources                         none                       default
-        subscriptions                   none                       default
+        SETTING                                   VALUE                      FROM
+        listen                                    127.0.0.1:4567             default
+        data                                      easel-data                 default
+        auth                                      tokens                     default
+        auth.first_token                          off                        default
+        drain                                     20s                        default
+        keys.master_key_file                      off                        default
+        keys.master_key                           off                        default
+        keys.previous_master_key                  off                        default
+        keys.rotate_every                         30d                        default
+        keys.issuer                               easel                      default
+        catalog.folder                            off                        default
+        caliper.application                       http://www.canvaslms.com/  default
+        triggers.shard                            0                          default
+        triggers.nulls                            dropped                    default
+        triggers.submission_rule                  newest                     default
+        log.max_age                               30d                        default
+        log.max_bytes                             off                        default
+        log.duplicate_window                      1000000                    default
+        quarantine.max_bytes                      1GiB                       default
+        ingest.max_event_bytes                    1MiB                       default
+        ingest.max_request_bytes                  16MiB                      default
+        ingest.max_in_flight_bytes                128MiB                     default
+        ingest.hold                               20s                        default
+        delivery.deactivate_after                 3d                         default
+        delivery.dead_letter_retention            30d                        default
+        kinesis.stream                            live-events                default
+        canvas_service.encryption_secret          off                        default
+        canvas_service.signing_secret             off                        default
+        canvas_service.signing_secret_deprecated  off                        default
+        canvas_service.jwks_file                  off                        default
+        canvas_service.path                       off                        default
+        canvas_service.listen                     off                        default
+        webhook.ca_file                           off                        default
+        webhook.allow                             off                        default
+        webhook.proxy                             off                        default
+        masking.names                             off                        default
+        kinesis.keys                              none                       default
+        caliper.roles                             none                       default
+        sources                                   none                       default
+        subscriptions                             none                       default
         --- stderr
         ");
     let text = "
@@ -88,41 +150,47 @@ webhook = { url = \"https://grades.example/hook\" }
     check!(Ran::new(&output), @r"
         exit 0
         --- stdout
-        SETTING                         VALUE                      FROM
-        listen                          0.0.0.0:4567               other.toml:2:10
-        data                            elsewhere                  --data
-        auth                            tokens                     default
-        auth.first_token                off                        default
-        drain                           45s                        EASEL_DRAIN
-        keys.master_key_file            off                        default
-        keys.master_key                 off                        default
-        keys.previous_master_key        off                        default
-        keys.rotate_every               30d                        default
-        keys.issuer                     easel                      default
-        catalog.folder                  off                        default
-        caliper.application             http://www.canvaslms.com/  default
-        triggers.shard                  0                          default
-        triggers.nulls                  dropped                    default
-        triggers.submission_rule        newest                     default
-        log.max_age                     14d                        other.toml:6:11
-        log.max_bytes                   20GB                       other.toml:7:13
-        log.duplicate_window            1000000                    default
-        quarantine.max_bytes            1GiB                       default
-        ingest.max_event_bytes          1MiB                       default
-        ingest.max_request_bytes        16MiB                      default
-        ingest.max_in_flight_bytes      128MiB                     default
-        ingest.hold                     20s                        default
-        delivery.deactivate_after       3d                         default
-        delivery.dead_letter_retention  30d                        default
-        kinesis.stream                  live-events                default
-        webhook.ca_file                 off                        default
-        webhook.allow                   off                        default
-        webhook.proxy                   off                        default
-        masking.names                   off                        default
-        kinesis.keys                    canvas (secret hidden)     other.toml:9:11
-        caliper.roles                   none                       default
-        sources                         none                       default
-        subscriptions                   grades                     other.toml:13:1
+        SETTING                                   VALUE                      FROM
+        listen                                    0.0.0.0:4567               other.toml:2:10
+        data                                      elsewhere                  --data
+        auth                                      tokens                     default
+        auth.first_token                          off                        default
+        drain                                     45s                        EASEL_DRAIN
+        keys.master_key_file                      off                        default
+        keys.master_key                           off                        default
+        keys.previous_master_key                  off                        default
+        keys.rotate_every                         30d                        default
+        keys.issuer                               easel                      default
+        catalog.folder                            off                        default
+        caliper.application                       http://www.canvaslms.com/  default
+        triggers.shard                            0                          default
+        triggers.nulls                            dropped                    default
+        triggers.submission_rule                  newest                     default
+        log.max_age                               14d                        other.toml:6:11
+        log.max_bytes                             20GB                       other.toml:7:13
+        log.duplicate_window                      1000000                    default
+        quarantine.max_bytes                      1GiB                       default
+        ingest.max_event_bytes                    1MiB                       default
+        ingest.max_request_bytes                  16MiB                      default
+        ingest.max_in_flight_bytes                128MiB                     default
+        ingest.hold                               20s                        default
+        delivery.deactivate_after                 3d                         default
+        delivery.dead_letter_retention            30d                        default
+        kinesis.stream                            live-events                default
+        canvas_service.encryption_secret          off                        default
+        canvas_service.signing_secret             off                        default
+        canvas_service.signing_secret_deprecated  off                        default
+        canvas_service.jwks_file                  off                        default
+        canvas_service.path                       off                        default
+        canvas_service.listen                     off                        default
+        webhook.ca_file                           off                        default
+        webhook.allow                             off                        default
+        webhook.proxy                             off                        default
+        masking.names                             off                        default
+        kinesis.keys                              canvas (secret hidden)     other.toml:9:11
+        caliper.roles                             none                       default
+        sources                                   none                       default
+        subscriptions                             grades                     other.toml:13:1
         --- stderr
         ");
 }

@@ -173,6 +173,7 @@ run! {
     other_lms: "docs/other-lms.md",
     self_hosted_canvas: "docs/self-hosted-canvas.md",
     sending_events: "docs/sending-events.md",
+    subscription_service: "docs/subscription-service.md",
     subscriptions: "docs/subscriptions.md",
     tables: "docs/tables.md",
     verifying: "docs/verifying.md",

@@ -7,6 +7,8 @@ mod caliper;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod canvas_service;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod changes;
@@ -42,6 +44,12 @@ mod guide;
 mod help;
 #[cfg(test)]
 mod hosted;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod import_kill;
+#[cfg(test)]
+mod import_s3;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]

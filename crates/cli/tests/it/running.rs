@@ -37,10 +37,17 @@ impl Running {
         args: &[&str],
         prepare: impl FnOnce(&mut Command),
     ) -> Self {
-        let mut serve = command(
-            data.parent().unwrap(),
-            &["serve", "--listen", "127.0.0.1:0"],
-        );
+        Self::start_at("127.0.0.1:0", data, args, prepare)
+    }
+
+    /// Starts a server at this address, with more arguments. `prepare` may change the command.
+    pub(crate) fn start_at(
+        address: &str,
+        data: &Path,
+        args: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
+        let mut serve = command(data.parent().unwrap(), &["serve", "--listen", address]);
         serve
             .arg("--data")
             .arg(data)

@@ -14,7 +14,7 @@ use easel_catalog::Catalog;
 use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
 use easel_log::{Clock, Log, LogOptions, MemoryLog, Offset, Read};
 use easel_quarantine::{Quarantine, Quarantined};
-use easel_sources::{SourceSpec, Sources};
+use easel_sources::{Imports, SourceSpec, Sources};
 use easel_testkit::{FailingLog, FakeClock};
 use easel_triggers::Triggers;
 use futures::{StreamExt, stream};
@@ -35,6 +35,7 @@ pub(crate) struct Doors {
     pub(crate) clock: FakeClock,
     pub(crate) stop: CancellationToken,
     pub(crate) sources: Arc<Sources>,
+    pub(crate) imports: Arc<Imports>,
 }
 
 /// The answer of a door.
@@ -107,6 +108,7 @@ impl Doors {
         let stop = CancellationToken::new();
         let sources = Sources::in_memory(Arc::clone(&clock), Vec::new()).unwrap();
         let sources = Arc::new(sources);
+        let imports = Arc::new(Imports::in_memory().unwrap());
         let intake = Intake::new(shared, quarantine.clone(), clock, options);
         let intake = intake.with_stop(stop.clone());
         let router = routes(
@@ -115,6 +117,7 @@ impl Doors {
             Kinesis::new(auth).with_stream(STREAM),
             triggers(),
             Arc::clone(&sources),
+            Arc::clone(&imports),
         );
         Self {
             router,
@@ -124,6 +127,7 @@ impl Doors {
             clock: fake,
             stop,
             sources,
+            imports,
         }
     }
 

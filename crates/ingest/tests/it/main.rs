@@ -10,6 +10,7 @@ mod counting;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod imports;
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;

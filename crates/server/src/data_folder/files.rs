@@ -24,8 +24,13 @@ pub(crate) struct FolderFile {
     pub(crate) layout: &'static Layout,
 }
 
-/// All data files. The log comes last, so that in a copy no file is ahead of the log.
+/// All data files. The log comes last, so that in a copy no file is ahead of the log. The sources come first, so that no
+/// saved position of an import is ahead of the quarantine.
 pub(crate) static FILES: [FolderFile; 7] = [
+    FolderFile {
+        name: SOURCES,
+        layout: &SOURCES_LAYOUT,
+    },
     FolderFile {
         name: QUARANTINE,
         layout: SqliteLog::layout(LogName::Quarantine),
@@ -37,10 +42,6 @@ pub(crate) static FILES: [FolderFile; 7] = [
     FolderFile {
         name: KEYS,
         layout: &KEYS_LAYOUT,
-    },
-    FolderFile {
-        name: SOURCES,
-        layout: &SOURCES_LAYOUT,
     },
     FolderFile {
         name: STATE,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Server;
+use crate::canvas_calls::{self, CanvasCalls};
 use crate::retention;
 
 /// The interval of the upkeep of the keys.
@@ -40,15 +41,26 @@ impl Server {
             metrics,
             refusals,
             connections,
+            canvas,
             keys,
             guard_report,
             stopping,
             ..
         } = self;
         let cancel_open_work = CancellationToken::new();
+        let (canvas, canvas_connections) = match canvas.map(CanvasCalls::into_parts) {
+            Some((service, connections)) => (Some(service), connections),
+            None => (None, None),
+        };
         let requests = async {
+            let all = async {
+                tokio::join!(
+                    connections.serve(stopping.clone()),
+                    canvas_calls::serve(canvas_connections, stopping.clone()),
+                )
+            };
             tokio::select! {
-                () = connections.serve(stopping.clone()) => (),
+                ((), ()) = all => (),
                 () = cancel_open_work.cancelled() => warn!("open requests cancelled"),
             }
         };
@@ -92,6 +104,7 @@ impl Server {
                 vitals.measure(),
                 key_upkeep(&keys, &*clock),
                 guard_report.run(),
+                canvas_calls::upkeep(canvas),
                 Arc::clone(&sources).run(),
                 deadline,
             )

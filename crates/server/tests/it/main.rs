@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod caliper;
 #[cfg(test)]
+mod canvas_service;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod folder;

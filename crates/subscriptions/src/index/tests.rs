@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, Facts, Reach};
+use easel_catalog::{Catalog, EventDetails, EventFacts, EventOrigin, Facts, Reach};
 use easel_log::Offset;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -14,9 +14,21 @@ use crate::state_store::{Revision, StoredSubscription};
 use crate::{Conditions, GuardState, Journal, Origin, Spec, State, Subscription, SubscriptionId};
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
+    subscription_by_origin(id, [globs, &[], &[]], conditions)
+}
+
+fn subscription_by_origin(
+    id: i64,
+    globs: [&[&str]; 3],
+    conditions: Conditions,
+) -> Arc<Subscription> {
+    let [events, user_events, system_events] =
+        globs.map(|globs| globs.iter().map(|glob| glob.parse().unwrap()).collect());
     let json = format!(r#"{{"name":"s{id}","webhook":{{"url":"http://localhost"}}}}"#);
     let spec = Spec {
-        events: globs.iter().map(|glob| glob.parse().unwrap()).collect(),
+        events,
+        user_events,
+        system_events,
         conditions,
         ..serde_json::from_str(&json).unwrap()
     };
@@ -29,6 +41,7 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
             origin: Origin::Api,
             state: State::Active,
             guard: GuardState::Enforced,
+            owner: None,
         },
         created_at: Timestamp::UNIX_EPOCH,
         start: Offset::ZERO,
@@ -42,13 +55,11 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
     ))
 }
 
-fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {
+fn visited(index: &mut Index, event_type: &str, facts: &EventFacts<'_>) -> Vec<i64> {
     let mut ids = Vec::new();
-    index.visit(
-        &Arc::from(event_type),
-        || facts.clone(),
-        |subscription| ids.push(subscription.id.get()),
-    );
+    index.visit(&Arc::from(event_type), facts, |subscription| {
+        ids.push(subscription.id.get())
+    });
     ids.sort_unstable();
     ids
 }
@@ -58,21 +69,47 @@ fn values() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn conditions() -> impl Strategy<Value = Conditions> {
-    (values(), values(), values(), values()).prop_map(|(root_account, account, course, user)| {
-        Conditions {
-            root_account,
-            account,
-            course,
-            user,
-            ..Conditions::default()
-        }
-    })
+    let values = || prop_oneof![2 => Just(Vec::new()), 1 => values()];
+    (
+        values(),
+        values(),
+        values(),
+        values(),
+        proptest::collection::vec(assignment(), 0..2),
+        values(),
+    )
+        .prop_map(
+            |(root_account, account, course, user, assignment, associated_integration)| {
+                Conditions {
+                    root_account,
+                    account,
+                    course,
+                    user,
+                    assignment,
+                    associated_integration,
+                    ..Conditions::default()
+                }
+            },
+        )
 }
 
-fn facts() -> impl Strategy<Value = Facts<'static>> {
+/// Local and global ids, and an id that is no number.
+fn assignment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("1"),
+        Just("2"),
+        Just("70000000000001"),
+        Just("80000000000001"),
+        Just("70000000000002"),
+        Just("x"),
+    ]
+    .prop_map(str::to_owned)
+}
+
+fn facts() -> impl Strategy<Value = EventFacts<'static>> {
     let value = || proptest::option::of("[1-4]");
     let kind = proptest::option::of(prop_oneof!["Course", "Account", "User"]);
-    (value(), value(), value(), value(), value(), kind).prop_map(
+    let metadata = (value(), value(), value(), value(), value(), kind).prop_map(
         |(root, uuid, account, context, user, kind)| Facts {
             root_account_id: root.map(Into::into),
             root_account_uuid: uuid.map(Into::into),
@@ -82,15 +119,32 @@ fn facts() -> impl Strategy<Value = Facts<'static>> {
             context_type: kind.map(Into::into),
             ..Facts::default()
         },
-    )
+    );
+    let origin = prop_oneof![
+        Just(EventOrigin::Request),
+        Just(EventOrigin::Job),
+        Just(EventOrigin::Neither)
+    ];
+    let details = (origin, proptest::option::of(assignment()), value()).prop_map(
+        |(origin, assignment, integration)| EventDetails {
+            origin,
+            assignment_id: assignment.map(Into::into),
+            associated_integration_id: integration.map(Into::into),
+        },
+    );
+    (metadata, details).prop_map(|(metadata, details)| EventFacts::from_parts(metadata, details))
 }
 
-const GLOBS: [&[&str]; 5] = [
-    &["*"],
-    &["grade_*"],
-    &["course_created"],
-    &["*_created", "*_c*"],
-    &["x"],
+/// For each subscription: its events, its events of users and its events of the system.
+const GLOBS: [[&[&str]; 3]; 8] = [
+    [&["*"], &[], &[]],
+    [&["grade_*"], &[], &[]],
+    [&["course_created"], &[], &[]],
+    [&["*_created", "*_c*"], &[], &[]],
+    [&["x"], &[], &[]],
+    [&[], &["*_created"], &["grade_*"]],
+    [&["grade_*"], &["*"], &[]],
+    [&[], &["course_*"], &["*"]],
 ];
 const TYPES: [&str; 4] = [
     "grade_change",
@@ -108,7 +162,7 @@ proptest! {
         events in proptest::collection::vec((0..TYPES.len(), facts()), 1..12),
     ) {
         let all: Vec<_> = (0..).zip(&members)
-            .map(|(id, (globs, conditions))| subscription(id, GLOBS[*globs], conditions.clone()))
+            .map(|(id, (globs, conditions))| subscription_by_origin(id, GLOBS[*globs], conditions.clone()))
             .collect();
         let mut index = Index::default();
         let early_members = all.iter().filter(|member| member.id.get() < first_late);
@@ -128,7 +182,7 @@ proptest! {
             let wanted: Vec<_> = all.iter()
                 .filter(|member| !removed.contains(&member.id.get()))
                 .filter(|member| member.filter.wants_type(event_type))
-                .filter(|member| member.filter.wants(|| facts.clone()))
+                .filter(|member| member.filter.wants(event_type, facts))
                 .map(|member| member.id.get())
                 .collect();
             prop_assert_eq!(visited(&mut index, event_type, facts), wanted);
@@ -140,7 +194,7 @@ proptest! {
 fn unknown_event_types_use_limited_memory() {
     let mut index = Index::default();
     index.insert(&subscription(1, &["*"], Conditions::default()));
-    let facts = Facts::default();
+    let facts = EventFacts::new(b"");
     let types: BTreeSet<_> = (0..MAX_TYPES * 2).map(|n| format!("type_{n}")).collect();
     for event_type in &types {
         assert_eq!(visited(&mut index, event_type, &facts), [1]);
@@ -155,7 +209,7 @@ fn only_a_glob_that_begins_with_easel_matches_operator_events() {
     index.insert(&subscription(1, &without_prefix, Conditions::default()));
     index.insert(&subscription(2, &["easel.disk.*"], Conditions::default()));
     index.insert(&subscription(3, &["*", "easel.*"], Conditions::default()));
-    let facts = Facts::default();
+    let facts = EventFacts::new(b"");
     assert_eq!(visited(&mut index, "easel.disk.low", &facts), [2, 3]);
     assert_eq!(visited(&mut index, "easel.drift.found", &facts), [3]);
     assert_eq!(visited(&mut index, "grade_change", &facts), [1, 3]);
@@ -165,4 +219,98 @@ fn only_a_glob_that_begins_with_easel_matches_operator_events() {
         .map(|member| member.spec.wants_operator_events())
         .collect();
     assert_eq!(wants_operator_events, [false, true, true]);
+}
+
+/// Checks which events a subscription wants. `globs` has its events, those of users, and those of the system.
+#[track_caller]
+fn check(
+    globs: [&[&str]; 3],
+    conditions: Conditions,
+    wanted: &[(&str, &str)],
+    unwanted: &[(&str, &str)],
+) {
+    let subscription = subscription_by_origin(1, globs, conditions);
+    let mut index = Index::default();
+    index.insert(&subscription);
+    let events = wanted.iter().map(|event| (event, true));
+    let events = events.chain(unwanted.iter().map(|event| (event, false)));
+    for ((event_type, stored), is_wanted) in events {
+        let facts = EventFacts::new(stored.as_bytes());
+        let filter = &subscription.filter;
+        let matches = filter.wants_type(event_type) && filter.wants(event_type, &facts);
+        assert_eq!(matches, is_wanted, "{event_type} {stored}");
+        let found = visited(&mut index, event_type, &facts).len();
+        assert_eq!(found, usize::from(is_wanted), "{event_type} {stored}");
+    }
+}
+
+#[test]
+fn an_event_is_matched_by_its_origin() {
+    let by_request = r#"{"metadata":{"request_id":"7","user_id":"8"},"body":{}}"#;
+    let by_job = r#"{"metadata":{"job_id":"7","user_id":"8"},"body":{}}"#;
+    let by_nobody = r#"{"metadata":{},"body":{}}"#;
+    check(
+        [&["course_*"], &["grade_*"], &["user_*"]],
+        Conditions::default(),
+        &[
+            ("course_created", by_request),
+            ("course_created", by_job),
+            ("grade_change", by_request),
+            ("user_updated", by_job),
+            ("user_updated", by_nobody),
+        ],
+        &[
+            ("grade_change", by_job),
+            ("grade_change", by_nobody),
+            ("user_updated", by_request),
+            ("group_created", by_job),
+        ],
+    );
+}
+
+#[test]
+fn an_assignment_is_found_by_its_global_and_its_local_id() {
+    let event = |id: &str| format!(r#"{{"metadata":{{}},"body":{{"assignment_id":{id}}}}}"#);
+    let [global, other_shard, local] =
+        [r#""70000000000009""#, r#""80000000000009""#, "9"].map(event);
+    let other = event(r#""70000000000010""#);
+    let condition = |id: &str| Conditions {
+        assignment: vec![id.to_owned()],
+        ..Conditions::default()
+    };
+    let check_id = |id: &str, wanted: &[&str], unwanted: &[&str]| {
+        let [wanted, unwanted] = [wanted, unwanted].map(|events| {
+            events
+                .iter()
+                .map(|event| ("grade_change", *event))
+                .collect::<Vec<_>>()
+        });
+        check([&["*"], &[], &[]], condition(id), &wanted, &unwanted);
+    };
+    check_id("9", &[&global, &other_shard, &local], &[&other]);
+    check_id(
+        "70000000000009",
+        &[&global, &local],
+        &[&other_shard, &other],
+    );
+}
+
+#[test]
+fn an_event_for_another_tool_is_not_matched() {
+    let event =
+        |id: &str| format!(r#"{{"metadata":{{}},"body":{{"associated_integration_id":{id}}}}}"#);
+    let [own, other, none] = [r#""tool-1""#, r#""tool-2""#, "null"].map(event);
+    let conditions = Conditions {
+        associated_integration: vec!["tool-1".to_owned()],
+        ..Conditions::default()
+    };
+    check(
+        [&["*"], &[], &[]],
+        conditions,
+        &[("submission_created", &own)],
+        &[
+            ("submission_created", &other),
+            ("submission_created", &none),
+        ],
+    );
 }

@@ -32,12 +32,21 @@ pub struct SpecJson {
     /// The unique name for operators.
     #[schema(value_type = String, example = "grades")]
     name: Name,
-    /// The patterns of event types. An event must match one of them. The default is all types. Events
+    /// The patterns of event types, whatever made the events. The default is all types, or no type if there
+    /// are `user_events` or `system_events`. An event must match a pattern of one of the three lists. Events
     /// of Easel itself match only a pattern that begins with `easel.`.
     #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
-    #[serde(default = "EventGlob::all")]
-    events: Vec<EventGlob>,
-    /// The conditions on an event's metadata.
+    #[serde(default)]
+    events: Option<Vec<EventGlob>>,
+    /// The patterns of the types of events that a request made, so a user.
+    #[schema(value_type = Vec<String>, example = json!(["submission_*"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    user_events: Vec<EventGlob>,
+    /// The patterns of the types of events that no request made. Jobs make most of them.
+    #[schema(value_type = Vec<String>, example = json!(["submission_*"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    system_events: Vec<EventGlob>,
+    /// The conditions on an event.
     #[serde(default)]
     conditions: Conditions,
     /// The format in which events are sent.
@@ -100,6 +109,8 @@ impl SpecJson {
         let Spec {
             name,
             events,
+            user_events,
+            system_events,
             conditions,
             format,
             masking,
@@ -120,7 +131,9 @@ impl SpecJson {
         }
         Self {
             name: name.clone(),
-            events: events.clone(),
+            events: Some(events.clone()),
+            user_events: user_events.clone(),
+            system_events: system_events.clone(),
             conditions: conditions.clone(),
             format: *format,
             masking: *masking,
@@ -153,9 +166,19 @@ impl TryFrom<SpecJson> for Spec {
                 return Err(SpecError::Sink);
             }
         };
+        let is_by_origin = !json.user_events.is_empty() || !json.system_events.is_empty();
+        let events = json.events.unwrap_or_else(|| {
+            if is_by_origin {
+                Vec::new()
+            } else {
+                EventGlob::all()
+            }
+        });
         Ok(Self {
             name: json.name,
-            events: json.events,
+            events,
+            user_events: json.user_events,
+            system_events: json.system_events,
             conditions: json.conditions,
             format: json.format,
             masking: json.masking,

@@ -25,6 +25,7 @@ impl Spec {
                 return Err("on_exhausted = \"hold_key\" requires order = \"key\"".to_owned());
             }
         }
+        self.validate_origins()?;
         self.validate_secrets()?;
         match &self.sink {
             SinkSpec::Webhook(webhook) => {
@@ -38,6 +39,19 @@ impl Spec {
                 self.validate_format(catalog)
             }
         }
+    }
+
+    /// Rejects events by origin beside a pattern that matches all events already.
+    fn validate_origins(&self) -> Result<(), String> {
+        let is_by_origin = !self.user_events.is_empty() || !self.system_events.is_empty();
+        if is_by_origin && self.events.iter().any(|glob| glob.as_str() == "*") {
+            return Err(
+                "events has `*`, which matches all events, so user_events and system_events would \
+                 have no effect; list other events, or none"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Rejects settings that have no meaning for tables. Rows are written in the order of the log, a batch at
@@ -113,8 +127,9 @@ impl Spec {
     }
 
     /// In a Caliper format, rejects the name of an event type without a Caliper form. A glob may match event
-    /// types without a form: their events are not sent. A hosted Canvas can send Caliper events of types that the
-    /// catalogue does not know. They are sent in the format `caliper` only, so this format accepts unknown names.
+    /// types without a form: their events are not sent. A hosted Canvas can send Caliper events of types that
+    /// the catalogue does not know. They are sent in the format `caliper` only, so this format accepts unknown
+    /// names.
     fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
         if !self.format.is_caliper() {
             return Ok(());
@@ -126,7 +141,7 @@ impl Spec {
                 None => self.format == Format::Caliper,
             }
         };
-        let named = self.events.iter().map(crate::EventGlob::as_str);
+        let named = self.all_events().map(crate::EventGlob::as_str);
         let mut named = named.filter(|name| !name.contains(['*', '?']));
         match named.find(|name| !has_form(name)) {
             None => Ok(()),

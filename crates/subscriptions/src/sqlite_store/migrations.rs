@@ -151,6 +151,31 @@ pub(super) fn allow_other_format(_connection: &Connection) -> rusqlite::Result<(
     Ok(())
 }
 
+/// Migrates to format 7: the owners of subscriptions, and what is left of removed ones.
+pub(super) fn add_owners(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "ALTER TABLE subscriptions ADD COLUMN owner TEXT;
+         ALTER TABLE subscriptions ADD COLUMN owner_id TEXT;
+         ALTER TABLE subscriptions ADD COLUMN document TEXT;
+         ALTER TABLE subscriptions ADD COLUMN sealed_document BLOB;
+
+         CREATE TABLE tombstones (
+             owner           TEXT NOT NULL,
+             owner_id        TEXT NOT NULL,
+             removed_at      INTEGER NOT NULL, -- milliseconds since 1970
+             document        TEXT NOT NULL,
+             sealed_document BLOB NOT NULL,
+             PRIMARY KEY (owner, owner_id)
+         ) STRICT;",
+    )
+}
+
+/// Returns true if the file has format 7 or later.
+pub(super) fn has_owners(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'tombstones'";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
 /// Returns true if the file has format 5 or later.
 pub(super) fn has_sealed_specs(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'pending_erasure'";

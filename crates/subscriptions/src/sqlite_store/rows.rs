@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::columns::{json_fault, lane_columns, signed};
-use super::{deliveries, sealed_spec};
+use super::{deliveries, owners, sealed_spec};
 use crate::definition::Definition;
 use crate::state_store::{Revision, StateStoreError, StoredSubscription};
 use crate::{
@@ -239,6 +239,7 @@ fn read_subscription(
                 "reported" => GuardState::Reported,
                 other => return Err(fault(&format_args!("unknown guard {other:?}"))),
             },
+            owner: owners::read_owner(row, sealer)?,
         },
         created_at: Timestamp::from_millisecond(row.get("created_at")?)
             .map_err(|error| fault(&error))?,

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use easel_keys::{KeyStore, MasterKeyFile, MasterKeySource, Sealer};
+use easel_keys::{KeyStore, MasterKeyFile, MasterKeySource, Sealer, Secret};
 use easel_log::Offset;
 use tempfile::TempDir;
 
 use super::{STATE_LAYOUT, SqliteStore, StoredCursor, sealing_keys, stored_cursors};
 use crate::promises::{StoreBackend, store_promises};
-use crate::{GuardState, Origin, State, StateStore, Term};
+use crate::{
+    Definition, GuardState, Origin, Owner, OwnerSystem, State, StateStore, Term, Tombstone,
+};
 
 struct Sqlite(TempDir, Arc<Sealer>);
 
@@ -136,6 +138,84 @@ async fn a_file_of_format_3_is_migrated_without_loss() {
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
 }
 
+#[tokio::test]
+async fn a_file_of_format_5_has_no_owners_and_takes_them() {
+    let (folder, path) = golden("state-v5.db");
+    for name in ["state-v5-keys.db", "state-v5.key"] {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        std::fs::copy(fixtures.join(name), folder.path().join(name)).unwrap();
+    }
+    let source = MasterKeySource {
+        file: MasterKeyFile::new(folder.path().join("state-v5.key")),
+        key: None,
+        previous: None,
+    };
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let keys = KeyStore::open(&folder.path().join("state-v5-keys.db"), source, now).unwrap();
+    assert_eq!(sealing_keys(&path).unwrap(), BTreeSet::from([1]));
+    let store = SqliteStore::open(&path, keys.sealer()).unwrap();
+    let (_epoch, entries) = store.take_over().await.unwrap();
+    let [grades, public] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    let url = grades.definition.spec.sink.url().expose();
+    assert_eq!(url, "http://127.0.0.1:9/hook?key=planted-url-secret");
+    assert_eq!(public.definition.state, State::Paused { reason: None });
+    assert!(entries.iter().all(|entry| entry.definition.owner.is_none()));
+    assert!(store.tombstones().await.unwrap().is_empty());
+
+    let owned = Definition {
+        owner: Some(Arc::new(owner())),
+        ..grades.definition.clone()
+    };
+    let updated = store.update(grades.id, grades.revision, owned.clone());
+    let revision = updated.await.unwrap();
+    let tombstone = Tombstone {
+        owner: owner(),
+        removed_at: now,
+    };
+    let removed = store.remove(public.id, public.revision, Some(tombstone.clone()));
+    removed.await.unwrap();
+    drop(store);
+    assert!(!folder_has(&folder, b"planted"));
+
+    // Documents are sealed again, and a lost key loses only what is secret in them.
+    let store = SqliteStore::open(&path, keys.sealer()).unwrap();
+    keys.rotate_master_key(now).unwrap();
+    assert_eq!(store.reseal().unwrap(), 3);
+    keys.remove_old_data_keys().unwrap();
+    assert_eq!(store.tombstones().await.unwrap(), [tombstone]);
+    let (_epoch, entries) = store.take_over().await.unwrap();
+    assert_eq!(
+        (&entries[0].definition, entries[0].revision),
+        (&owned, revision)
+    );
+    drop(store);
+    let store = SqliteStore::open(&path, sealer()).unwrap();
+    assert_eq!(store.lost_count().unwrap(), 3);
+    store.forget_lost_secrets().unwrap();
+    let tombstones = store.tombstones().await.unwrap();
+    let (_epoch, entries) = store.take_over().await.unwrap();
+    let found = [
+        &tombstones[0].owner,
+        entries[0].definition.owner.as_ref().unwrap(),
+    ];
+    assert!(
+        found
+            .iter()
+            .all(|owner| owner.document.expose() == "public part")
+    );
+}
+
+fn owner() -> Owner {
+    Owner {
+        system: OwnerSystem::Canvas,
+        id: "0190-a".to_owned(),
+        document: Secret::new("planted document".to_owned()),
+        shown_document: "public part".to_owned(),
+    }
+}
+
 /// Returns true if a file of the folder has these bytes.
 fn folder_has(folder: &TempDir, bytes: &[u8]) -> bool {
     let files = std::fs::read_dir(folder.path()).unwrap();
@@ -201,7 +281,7 @@ async fn a_file_of_format_5_is_migrated_and_counts_events_of_another_format() {
     let cursors = stored_cursors(&path).unwrap();
     let store = SqliteStore::open(&path, keys.sealer()).unwrap();
     assert_eq!(stored_cursors(&path).unwrap(), cursors);
-    assert_eq!(layout().format, 6);
+    assert_eq!(layout().format, 7);
     let (epoch, entries) = store.take_over().await.unwrap();
     let entry = &entries[0];
     let mut journal = entry.journal.clone();

@@ -20,8 +20,18 @@ impl Subscriptions {
                     .check_address(spec)
                     .map_err(ChangeError::invalid(spec))?;
             }
-            if self.get(spec.name.as_str()).is_err() {
-                self.find_start(spec).await?;
+            match self
+                .get(spec.name.as_str())
+                .map(|current| current.owner.clone())
+            {
+                Ok(None) => (),
+                Ok(Some(owner)) => {
+                    let (name, owner) = (spec.name.clone(), owner.system.as_str());
+                    return Err(ChangeError::Owned { name, owner });
+                }
+                Err(_unknown) => {
+                    self.find_start(spec).await?;
+                }
             }
         }
         for current in self.list() {
@@ -36,7 +46,7 @@ impl Subscriptions {
         }
         for spec in specs {
             let Ok(current) = self.get(spec.name.as_str()) else {
-                self.insert(spec, Origin::File).await?;
+                self.insert(spec, Origin::File, None).await?;
                 continue;
             };
             // An unchanged subscription keeps its lane.

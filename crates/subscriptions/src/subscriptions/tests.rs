@@ -1,6 +1,7 @@
 //! Creating, changing, saving and restoring subscriptions.
 
 mod notes;
+mod owned;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};

@@ -35,6 +35,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("caliper", &["catalog"]),
+    (
+        "canvas-service",
+        &["access", "catalog", "keys", "log", "subscriptions"],
+    ),
     ("catalog", &[]),
     (
         "cli",
@@ -84,6 +88,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "access",
             "api",
             "caliper",
+            "canvas-service",
             "catalog",
             "deliver",
             "drift",

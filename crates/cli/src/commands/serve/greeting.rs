@@ -33,13 +33,22 @@ pub(super) fn greet(server: &Server, settings: &Settings) {
     } else {
         String::new()
     };
+    let app_host = server.app_host().map_or(String::new(), |(address, path)| {
+        let address = address_for_others(address);
+        format!(
+            "
+Canvas manages its subscriptions here with this value in its dynamic settings:
+  app-host of live-events-subscription-service    {address}{path}
+"
+        )
+    });
     output::notice(format_args!(
         "
 To send Canvas's events here, set in its Live Events plugin (/plugins/live_events):
   AWS endpoint (aws_endpoint)                 {}
   Kinesis stream name (kinesis_stream_name)   {}
   AWS access key ID and secret                {keys}
-
+{app_host}
 Run in another terminal:
   easel{data} emit course_created --set name=Botany
   easel{data} tail --follow

@@ -8,24 +8,34 @@ use serde_json::{Map, Value, json};
 use crate::settings::nearest;
 
 /// The keys of conditions.
-pub(super) const CONDITION_KEYS: [&str; 6] = [
+pub(super) const CONDITION_KEYS: [&str; 8] = [
     "root_account",
     "account",
     "course",
     "user",
     "producer",
     "context_type",
+    "assignment",
+    "associated_integration",
 ];
 
 /// The fields of a subscription. A field that is not given gets its default in `add`, and stays unchanged in
 /// `edit`.
 #[derive(Debug, clap::Args)]
 pub(super) struct FieldArgs {
-    /// Event types to deliver; * matches any characters; can be repeated [default: all]
+    /// Event types to deliver; * matches any characters; can be repeated. `off` for none, beside
+    /// --user-event or --system-event [default: all]
     #[arg(long = "event", value_name = "GLOB")]
     pub(super) events: Vec<String>,
-    /// Condition on the metadata, such as `course=10000000000301`; can be repeated.
-    /// Keys: `root_account`, `account`, `course`, `user`, `producer`, `context_type`
+    /// Event types to deliver if a request made the event, so a user; can be repeated
+    #[arg(long = "user-event", value_name = "GLOB")]
+    pub(super) user_events: Vec<String>,
+    /// Event types to deliver if no request made the event, but a job; can be repeated
+    #[arg(long = "system-event", value_name = "GLOB")]
+    pub(super) system_events: Vec<String>,
+    /// Condition on the event, such as `course=10000000000301`; can be repeated.
+    /// Keys: `root_account`, `account`, `course`, `user`, `producer`, `context_type`, `assignment`,
+    /// `associated_integration`
     #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
     pub(super) conditions: Vec<(String, String)>,
     /// Format of the events: canvas, caliper or caliper-strict [default: canvas]
@@ -75,10 +85,9 @@ impl FieldArgs {
             ("format", self.format.as_deref().map(Value::from)),
             ("masking", self.masking.as_deref().map(Value::from)),
             ("in_flight", self.in_flight.map(Value::from)),
-            (
-                "events",
-                (!self.events.is_empty()).then(|| json!(self.events)),
-            ),
+            ("events", globs(&self.events)),
+            ("user_events", globs(&self.user_events)),
+            ("system_events", globs(&self.system_events)),
             ("conditions", conditions_json(&self.conditions)),
             ("retry", self.retry.clone()),
             (
@@ -91,6 +100,15 @@ impl FieldArgs {
             ("webhook", (!webhook.is_empty()).then(|| webhook.into())),
         ])
         .into()
+    }
+}
+
+/// Returns event types for the API request, or `None` if there are none. `off` means an empty list.
+fn globs(globs: &[String]) -> Option<Value> {
+    match globs {
+        [] => None,
+        [off] if off == "off" => Some(json!([])),
+        globs => Some(json!(globs)),
     }
 }
 

@@ -15,6 +15,10 @@ use crate::output;
 pub(super) struct SubscriptionJson {
     pub(super) name: String,
     events: Vec<String>,
+    #[serde(default)]
+    user_events: Vec<String>,
+    #[serde(default)]
+    system_events: Vec<String>,
     conditions: BTreeMap<String, Vec<String>>,
     format: String,
     masking: String,
@@ -33,6 +37,8 @@ pub(super) struct SubscriptionJson {
     holding_until: Option<Timestamp>,
     address_guard: String,
     origin: String,
+    /// The system that manages the subscription, such as `canvas`.
+    owner: Option<String>,
     created_at: Timestamp,
     balance: BalanceJson,
     /// Absent in lists.
@@ -124,18 +130,36 @@ struct ReasonJson {
 impl SubscriptionJson {
     /// Returns the row of the table of all subscriptions.
     pub(super) fn row(self) -> [String; 5] {
+        let events = self.all_events();
         let webhook = self.webhook.map(|webhook| webhook.url);
         let sql = self.sql.map(|sql| sql.url);
         let sqs = self.sqs.map(|sqs| sqs.queue_url);
         let destination = webhook.or(sql).or(sqs).unwrap_or_default();
         let pending = self.balance.counts[Term::Pending].to_string();
-        [
-            self.name,
-            self.state,
-            pending,
-            self.events.join(" "),
-            destination,
-        ]
+        [self.name, self.state, pending, events, destination]
+    }
+
+    /// Returns the owner and the row of the table, for a table that shows owners.
+    pub(super) fn row_with_owner(mut self) -> [String; 6] {
+        let owner = self.owner.take().unwrap_or_else(|| "-".to_owned());
+        let [name, state, pending, events, destination] = self.row();
+        [name, owner, state, pending, events, destination]
+    }
+
+    /// Returns true if another system manages the subscription.
+    pub(super) const fn has_owner(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Returns the event types of all three lists. A type is named once.
+    fn all_events(&self) -> String {
+        let mut all = self.events.clone();
+        for event in self.user_events.iter().chain(&self.system_events) {
+            if !all.contains(event) {
+                all.push(event.clone());
+            }
+        }
+        all.join(" ")
     }
 
     /// Returns all values with their names.
@@ -170,6 +194,16 @@ impl SubscriptionJson {
             ("name", self.name),
             ("state", state),
             ("events", self.events.join(" ")),
+        ];
+        for (name, events) in [
+            ("of users", &self.user_events),
+            ("of jobs", &self.system_events),
+        ] {
+            if !events.is_empty() {
+                fields.push((name, events.join(" ")));
+            }
+        }
+        fields.extend([
             (
                 "conditions",
                 Some(conditions)
@@ -178,7 +212,7 @@ impl SubscriptionJson {
             ),
             ("format", self.format),
             ("masking", self.masking),
-        ];
+        ]);
         if let Some(webhook) = self.webhook {
             fields.extend(webhook.fields(guard));
         } else if let Some(sqs) = self.sqs {
@@ -194,6 +228,10 @@ impl SubscriptionJson {
                 ("order", order),
                 ("retry", format!("{retry}, then {}", self.on_exhausted)),
             ]);
+        }
+        if let Some(owner) = self.owner {
+            let owner = format!("{owner}, which changes and removes the subscription");
+            fields.push(("owner", owner));
         }
         fields.extend([
             (

@@ -39,7 +39,8 @@ fn the_shape_of_a_subscription_has_the_keys_of_its_serde_type() {
     }
     let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\nconditions = { \
                 root_account = [\"1\"], account = [\"1\"], course = [\"1\"], user = [\"1\"], \
-                producer = [\"1\"], context_type = [\"1\"] }\nmax_rate = 5\norder = \"key\"\n\
+                producer = [\"1\"], context_type = [\"1\"], assignment = [\"1\"], \
+                associated_integration = [\"1\"] }\nuser_events = [\"a\"]\nsystem_events = [\"a\"]\nmax_rate = 5\norder = \"key\"\n\
                 key = \"body.course_id\"\nwebhook.headers.x-key = \"a\"\n\
                 webhook.client_certificate = { certificate = \"a\", key = \"b\" }\n";
     let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
