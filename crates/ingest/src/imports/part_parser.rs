@@ -127,6 +127,7 @@ impl PartParser {
             detail: format!("{}{}", fault.detail, place_text(&self.location, fault.at)),
             source: Some(Arc::clone(&self.source)),
             event_name: frame.head.event_name.as_deref().map(Arc::from),
+            message_id: None,
             bytes: Bytes::copy_from_slice(sent),
         }
     }
