@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_catalog::EventFacts;
+use easel_catalog::FilterFacts;
 use easel_log::{Block, Found, Offset, Reader, Want};
 use easel_subscriptions::{Filter, ReplaySpec, Subscription};
 use serde::Serialize;
@@ -82,7 +82,7 @@ fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> u64 {
     let records = records.take_while(|record| record.offset < to);
     let matching = records.filter(|record| {
         filter.wants_type(&record.event_type)
-            && filter.wants(&record.event_type, &EventFacts::new(&record.bytes))
+            && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
     });
     matching.count() as u64
 }
