@@ -46,10 +46,14 @@ pub(crate) struct EventJson {
     /// The id of the event, the same at every door, delivery and replay.
     #[schema(value_type = String, example = "0b7f3c4e-9d1a-4c55-8e21-6f0a9b3d2c11")]
     id: Uuid,
+    /// The event type. A Canvas event also has it as `event_name`. An event that came in as a Caliper
+    /// envelope does not.
+    #[schema(value_type = String, example = "grade_change")]
+    event_type: Arc<str>,
     /// When the event was stored.
     #[schema(value_type = String, format = DateTime)]
     appended_at: Timestamp,
-    /// The event itself.
+    /// The event itself, as it is stored: an object with `metadata` and `body`, or a Caliper envelope.
     #[schema(value_type = Object)]
     event: Box<RawValue>,
 }
@@ -188,6 +192,7 @@ fn event_json(record: &Record) -> Option<EventJson> {
     Some(EventJson {
         offset: record.offset,
         id: record.id,
+        event_type: Arc::clone(&record.event_type),
         appended_at: record.appended_at,
         event: serde_json::from_slice(&record.bytes).ok()?,
     })

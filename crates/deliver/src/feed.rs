@@ -96,6 +96,15 @@ impl Feed {
             let mut unfollowed = Vec::new();
             index.visit(&record.event_type, &facts, |subscription| {
                 let mut account = subscription.shared.account();
+                let filter = &subscription.filter;
+                if !filter.has_form(&record.event_type, record.provenance.shape) {
+                    if account.is_following() {
+                        account.pass_over(record.offset);
+                    } else {
+                        unfollowed.push(subscription.id);
+                    }
+                    return;
+                }
                 if account.may_owe_from_feed() {
                     account.owe(record.offset);
                 } else {

@@ -70,7 +70,7 @@ impl Forms {
 
     fn make(&self, record: &Record, kind: FormKind) -> Option<Arc<Item>> {
         let event_type = &record.event_type;
-        match self.maker.make(event_type, &record.bytes, record.id, kind) {
+        match self.maker.make(record.into(), kind) {
             Ok(form) => {
                 let unreadable = form.caliper().map_or(0, |event| event.unreadable);
                 metrics::count_unreadable_values(unreadable);
@@ -78,7 +78,7 @@ impl Forms {
             }
             Err(error) => {
                 metrics::count_untranslated();
-                debug!(offset = %record.offset, %event_type, %error, "event has no Caliper form");
+                debug!(offset = %record.offset, %event_type, %error, "event has no form in this format");
                 None
             }
         }

@@ -73,4 +73,4 @@ mod metrics;
 mod saving;
 
 pub use dispatch::{Dispatch, DispatchDeps, DispatchOptions, MakeSink};
-pub use form_maker::{FormKind, FormMaker};
+pub use form_maker::{FormError, FormKind, FormMaker, StoredEvent};

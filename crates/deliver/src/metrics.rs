@@ -21,6 +21,7 @@ const LAG_SECONDS: &str = "easel_lane_lag_seconds";
 const LANES: &str = "easel_lanes";
 const LANES_ON_HOLD: &str = "easel_lanes_holding";
 const UNBALANCED: &str = "easel_unbalanced_subscriptions";
+const OTHER_FORMAT: &str = "easel_other_format_events";
 const UNTRANSLATED: &str = "easel_untranslated_events_total";
 const UNREADABLE: &str = "easel_untranslated_values_total";
 
@@ -52,6 +53,10 @@ pub(crate) fn describe() {
     describe_gauge!(
         PARKED,
         "Failed deliveries that wait for their next attempt, by subscription."
+    );
+    describe_gauge!(
+        OTHER_FORMAT,
+        "Events that a subscription wants, but that cannot be sent in its format, by subscription."
     );
     describe_gauge!(LAG_EVENTS, "Pending events of a subscription.");
     describe_gauge!(
@@ -190,6 +195,7 @@ struct Lag {
     seconds: f64,
     parked: u64,
     dead: u64,
+    other_format: u64,
 }
 
 impl Lags {
@@ -205,6 +211,7 @@ impl Lags {
         lag.seconds = lag.seconds.max(seconds);
         lag.parked += balance.get(Term::Parked);
         lag.dead += balance.get(Term::Dead) - balance.get(Term::Discarded);
+        lag.other_format += balance.get(Term::OtherFormat);
     }
 
     /// Sets the gauges.
@@ -214,6 +221,7 @@ impl Lags {
                 (LAG_EVENTS, lag.events),
                 (PARKED, lag.parked),
                 (DEAD, lag.dead),
+                (OTHER_FORMAT, lag.other_format),
             ];
             for (name, count) in counts {
                 #[expect(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use easel_catalog::{Catalog, Drift, Finding, FoundDrift, GlobalId};
-use easel_log::{Block, Offset, Record};
+use easel_log::{Block, Offset, Record, Shape};
 
 use crate::drift_record::{DriftKey, DriftRecord};
 use crate::new_findings::NewFindings;
@@ -40,6 +40,15 @@ pub(crate) struct ScanProgress {
     pub(crate) dropped: DriftCounts,
 }
 
+/// What a scan of a block found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScanCounts {
+    /// The findings by kind of drift.
+    pub(crate) findings: DriftCounts,
+    /// Events that were not validated, because they came in Caliper.
+    pub(crate) unchecked: u64,
+}
+
 /// A count for each kind of drift, in the order of [`Drift::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DriftCounts([u64; Drift::ALL.len()]);
@@ -64,12 +73,11 @@ impl DriftRecords {
         records
     }
 
-    /// Scans the log records of a block that were not scanned yet. Returns the number of findings by kind
-    /// of drift.
-    pub(crate) fn scan_block(&mut self, block: &Block, catalog: &Catalog) -> DriftCounts {
+    /// Scans the log records of a block that were not scanned yet.
+    pub(crate) fn scan_block(&mut self, block: &Block, catalog: &Catalog) -> ScanCounts {
         let from = self.progress.cursor;
         self.mark_missed(block.start());
-        let mut counts = DriftCounts::default();
+        let mut counts = ScanCounts::default();
         for record in block.records().filter(|record| record.offset >= from) {
             self.scan_record(&record, catalog, &mut counts);
         }
@@ -77,12 +85,20 @@ impl DriftRecords {
         counts
     }
 
-    fn scan_record(&mut self, record: &Record, catalog: &Catalog, counts: &mut DriftCounts) {
+    fn scan_record(&mut self, record: &Record, catalog: &Catalog, counts: &mut ScanCounts) {
+        match record.provenance.shape {
+            Shape::Canvas => (),
+            Shape::Caliper => {
+                // The catalogue describes Canvas events only.
+                counts.unchecked += 1;
+                return;
+            }
+        }
         let mut root_account = None;
         catalog.check(&record.event_type, &record.bytes, |finding| {
             let root_account = root_account.get_or_insert_with(|| root_account_of(record));
             if let Some(key) = DriftKey::new(finding, record, root_account) {
-                counts.add(key.drift);
+                counts.findings.add(key.drift);
                 self.count(key, finding, record);
             }
         });

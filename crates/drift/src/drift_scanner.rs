@@ -180,7 +180,7 @@ impl DriftScanner {
         let (state, catalog) = (Arc::clone(&self.state), Arc::clone(&self.catalog));
         let scan = move || locked(&state.records).scan_block(&block, &catalog);
         match tokio::task::spawn_blocking(scan).await {
-            Ok(counts) => metrics::count_findings(counts),
+            Ok(counts) => metrics::count(counts),
             Err(error) => {
                 error!(%error, "drift scan failed");
                 sleep(Reader::PAUSE).await;

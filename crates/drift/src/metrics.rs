@@ -3,9 +3,10 @@
 use easel_catalog::Drift;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::drift_records::DriftCounts;
+use crate::drift_records::ScanCounts;
 
 const FINDINGS: &str = "easel_drift_findings_total";
+const UNCHECKED: &str = "easel_drift_unchecked_total";
 const LAG: &str = "easel_drift_lag_events";
 
 /// Describes each metric and starts it at 0. A second call changes nothing.
@@ -14,15 +15,21 @@ pub(crate) fn describe() {
         FINDINGS,
         "Findings of data that the catalogue does not know, by kind of drift."
     );
+    describe_counter!(
+        UNCHECKED,
+        "Events that were not validated against the catalogue, because they came in Caliper."
+    );
     describe_gauge!(LAG, "Events not yet validated against the catalogue.");
     for drift in Drift::ALL {
         counter!(FINDINGS, "drift" => drift.code()).increment(0);
     }
+    counter!(UNCHECKED).increment(0);
     set_lag(0);
 }
 
-pub(crate) fn count_findings(counts: DriftCounts) {
-    for (drift, count) in counts.each().filter(|(_, count)| *count > 0) {
+pub(crate) fn count(counts: ScanCounts) {
+    counter!(UNCHECKED).increment(counts.unchecked);
+    for (drift, count) in counts.findings.each().filter(|(_, count)| *count > 0) {
         counter!(FINDINGS, "drift" => drift.code()).increment(count);
     }
 }

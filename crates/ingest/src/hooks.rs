@@ -27,7 +27,8 @@ use easel_log::Appended;
 use easel_sources::{NewerKeys, Source, SourceOutcome, Sources};
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
-use tracing::{debug, instrument};
+use tracing::field::Empty;
+use tracing::{Span, debug, instrument};
 use utoipa::OpenApi;
 
 use crate::Intake;
@@ -87,7 +88,7 @@ pub(crate) struct HooksApi;
         (status = SERVICE_UNAVAILABLE, description = "`keys_unavailable`, `source_paused`, `overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
-#[instrument(name = "hook_request", skip_all, fields(source))]
+#[instrument(name = "hook_request", skip_all, fields(source = Empty))]
 async fn take_event(
     State(hooks): State<Hooks>,
     Path(source): Path<String>,
@@ -120,7 +121,7 @@ async fn take_event(
         (status = SERVICE_UNAVAILABLE, description = "`keys_unavailable`, `source_paused`, `overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
-#[instrument(name = "hook_request", skip_all, fields(source))]
+#[instrument(name = "hook_request", skip_all, fields(source = Empty))]
 async fn take_event_with_secret(
     State(hooks): State<Hooks>,
     Path((source, secret)): Path<(String, String)>,
@@ -146,6 +147,7 @@ impl Hooks {
                 "There is no source with this name and secret.",
             ));
         };
+        Span::current().record("source", source.spec.name.as_str());
         let mut pending = PendingAnswer {
             intake: &self.intake,
             source: &source,

@@ -14,8 +14,8 @@ use axum::http::request::Parts;
 use axum::routing::post;
 use axum::{Json, Router};
 use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::{Event, Limits, admit};
-use easel_log::{AppendError, Appended, Offset, ReadError};
+use easel_catalog::{Limits, admit};
+use easel_log::{AppendError, Appended, NewRecord, Offset, ReadError};
 use easel_quarantine::Quarantined;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -27,7 +27,7 @@ use crate::door::Door;
 use crate::hooks::ACCOUNT_NOT_ACCEPTED;
 use crate::intake::NotStored;
 use crate::kinesis::put::validate_record;
-use crate::record::to_record;
+use crate::record::{HostedArrival, hosted_record, to_record};
 use crate::work::on_cpu;
 
 /// The most records that one request tries.
@@ -129,28 +129,47 @@ async fn retry(
     }))
 }
 
-/// Returns the events of the records that are valid now.
-fn valid_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)> {
-    let event = |record: &Quarantined| {
-        // A record in invalid base64 was quarantined as the received text.
-        if record.code == "bad_base64" {
-            return validate_record(&record.bytes, &mut Vec::new(), limits).ok();
+/// Returns the events of the records that are valid now, as records of the log.
+fn valid_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, NewRecord)> {
+    let mut events: Vec<(Offset, NewRecord)> = Vec::new();
+    for record in records {
+        let previous = events.last().map(|(_, previous)| previous);
+        if let Some(event) = valid_event(record, limits, previous) {
+            events.push((record.offset, event));
         }
-        // Whether the source accepts the root account now is for its operator to decide.
-        if record.code == ACCOUNT_NOT_ACCEPTED {
-            return None;
-        }
-        admit(&record.bytes, limits).ok()
-    };
-    let events = records
-        .iter()
-        .filter_map(|record| Some((record.offset, event(record)?)));
-    events.collect()
+    }
+    events
+}
+
+/// Returns the event of a record that is valid now. Only sources may send Caliper envelopes.
+fn valid_event(
+    record: &Quarantined,
+    limits: &Limits,
+    previous: Option<&NewRecord>,
+) -> Option<NewRecord> {
+    // A record in invalid base64 was quarantined as the received text.
+    if record.code == "bad_base64" {
+        let event = validate_record(&record.bytes, &mut Vec::new(), limits).ok()?;
+        return Some(to_record(event, previous));
+    }
+    // Whether the source accepts the root account now is for its operator to decide.
+    if record.code == ACCOUNT_NOT_ACCEPTED {
+        return None;
+    }
+    if record.source.is_some() {
+        let hosted = HostedArrival {
+            event_name: record.event_name.as_deref(),
+            source: record.source.clone(),
+            arrival: None,
+        };
+        return hosted_record(&record.bytes, limits, hosted, previous).ok();
+    }
+    Some(to_record(admit(&record.bytes, limits).ok()?, previous))
 }
 
 /// Appends the events to the log and removes their records from quarantine. Returns the number of
 /// events that the log already had.
-async fn store(intake: &Intake, events: &[(Offset, Event)]) -> Result<usize, Problem> {
+async fn store(intake: &Intake, events: &[(Offset, NewRecord)]) -> Result<usize, Problem> {
     let mut duplicate_count = 0;
     let (mut records, mut offsets, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
     for (offset, event) in events {
@@ -164,8 +183,7 @@ async fn store(intake: &Intake, events: &[(Offset, Event)]) -> Result<usize, Pro
         if is_stored || !ids.insert(event.id) {
             duplicate_count += 1;
         } else {
-            let record = to_record(event.clone(), records.last());
-            records.push(record);
+            records.push(event.clone());
             offsets.push(*offset);
         }
     }

@@ -115,10 +115,11 @@ impl Rebuild {
             let wanted = records.filter(|record| {
                 let filter = &subscription.filter;
                 filter.wants_type(&record.event_type)
+                    && filter.has_form(&record.event_type, record.provenance.shape)
                     && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
             });
             let items = wanted.filter_map(|record| {
-                let form = form_maker.make(&record.event_type, &record.bytes, record.id, kind);
+                let form = form_maker.make((&record).into(), kind);
                 let facts = Facts::from_event(&record.bytes);
                 Some(Arc::new(Item {
                     offset: record.offset,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use easel_api::{SendTest, TestReport};
 use easel_catalog::{Event, Facts, Limits, admit};
-use easel_deliver::{FormKind, FormMaker};
-use easel_log::Offset;
+use easel_deliver::{FormKind, FormMaker, StoredEvent};
+use easel_log::{Offset, Shape};
 use easel_sinks::{Batch, Item, Webhook};
 use easel_subscriptions::Spec;
 use tokio::time::Instant;
@@ -48,7 +48,14 @@ fn batch(spec: &Spec, event: &[u8], form_maker: &FormMaker) -> Result<Batch, Str
         .event_time
         .unwrap_or_default()
         .into_owned();
-    let form = form_maker.make(&event_type, &bytes, id, FormKind::of_spec(spec));
+    let kind = FormKind::of_spec(spec);
+    let stored = StoredEvent {
+        event_type: &event_type,
+        id,
+        shape: Shape::Canvas,
+        bytes: &bytes,
+    };
+    let form = form_maker.make(stored, kind);
     let form = form.map_err(|error| error.to_string())?;
     let item = Item {
         // The event is not on the log.

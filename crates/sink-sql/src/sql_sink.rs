@@ -469,7 +469,7 @@ impl Sink for SqlSink {
         if batch
             .items
             .iter()
-            .any(|item| matches!(item.form, Form::Caliper(_)))
+            .any(|item| !matches!(item.form, Form::Canvas(_)))
         {
             let reason = "tables need the format canvas".to_owned();
             return Outcome::all(Err(SendError::NotSent { reason }));

@@ -52,6 +52,8 @@ pub enum Form {
     Canvas(Bytes),
     /// The event in Caliper, without an envelope.
     Caliper(CaliperEvent),
+    /// A Caliper envelope with one event, as it came in. It is sent alone.
+    Envelope(Bytes),
 }
 
 impl Batch {
@@ -65,16 +67,16 @@ impl Form {
     /// Returns the bytes of the event in this form.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Canvas(event) => event,
+            Self::Canvas(event) | Self::Envelope(event) => event,
             Self::Caliper(event) => &event.json,
         }
     }
 
-    /// Returns the Caliper event; `None` for another format.
+    /// Returns the translated Caliper event; `None` for another form.
     pub const fn caliper(&self) -> Option<&CaliperEvent> {
         match self {
             Self::Caliper(event) => Some(event),
-            Self::Canvas(_) => None,
+            Self::Canvas(_) | Self::Envelope(_) => None,
         }
     }
 }

@@ -129,7 +129,7 @@ impl Webhook {
     }
 
     /// True if `item` can share an envelope with `items`. An envelope has one sensor, and one header with
-    /// all event types.
+    /// all event types. An envelope that came in is sent as it is, so it has no other event.
     pub fn can_share_envelope(items: &[Arc<Item>], item: &Item) -> bool {
         let Some(first) = items.first() else {
             return true;

@@ -24,6 +24,8 @@ use crate::{
 pub type SourceMap = BTreeMap<SourceName, Arc<Source>>;
 
 /// All sources. Changes are on stable storage before they take effect.
+///
+/// A change holds the lock of the store until it took effect, so two changes never mix.
 #[derive(Debug)]
 pub struct Sources {
     store: Mutex<SourceStore>,
@@ -109,7 +111,8 @@ impl Sources {
     /// Replaces the sources of the settings file. Those that the API made stay. States, health and keys stay
     /// with their names.
     pub fn declare(&self, declared: Vec<SourceSpec>) -> Result<(), SourceStoreError> {
-        let made = self.store().load(&self.sealer)?;
+        let store = self.store();
+        let made = store.load(&self.sealer)?;
         let made = made
             .into_iter()
             .map(|made| (made.spec, SourceOrigin::Api, made.revision));
@@ -119,7 +122,7 @@ impl Sources {
         let mut map = SourceMap::new();
         for (spec, origin, revision) in made.chain(declared) {
             let current = self.get(spec.name.as_str());
-            let source = self.assemble(spec, origin, revision, current.as_deref())?;
+            let source = self.assemble(&store, spec, origin, revision, current.as_deref())?;
             if map.contains_key(&source.spec.name) {
                 warn!(source = %source.spec.name, "the settings file hides a source that the API made");
             }
@@ -160,8 +163,7 @@ impl Sources {
             return Err(SourceChangeError::NameTaken { name: spec.name });
         }
         let revision = store.save(&self.sealer, &spec)?;
-        drop(store);
-        let source = self.assemble(spec, SourceOrigin::Api, revision, None)?;
+        let source = self.assemble(&store, spec, SourceOrigin::Api, revision, None)?;
         self.put(Arc::clone(&source));
         Ok(source)
     }
@@ -171,8 +173,7 @@ impl Sources {
         let mut store = self.store();
         let current = self.of_api(spec.name.as_str())?;
         let revision = store.save(&self.sealer, &spec)?;
-        drop(store);
-        let source = self.assemble(spec, SourceOrigin::Api, revision, Some(&current))?;
+        let source = self.assemble(&store, spec, SourceOrigin::Api, revision, Some(&current))?;
         self.put(Arc::clone(&source));
         Ok(source)
     }
@@ -244,12 +245,12 @@ impl Sources {
     /// Adds what a definition does not have: state, health and keys. Health and keys of `current` stay.
     fn assemble(
         &self,
+        store: &SourceStore,
         spec: SourceSpec,
         origin: SourceOrigin,
         revision: u64,
         current: Option<&Source>,
     ) -> Result<Arc<Source>, SourceStoreError> {
-        let store = self.store();
         let name = &spec.name;
         let mut paused = store.paused()?.into_iter();
         let is_paused = paused.any(|(paused, _reason)| paused == name.as_str());

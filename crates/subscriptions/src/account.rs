@@ -226,6 +226,16 @@ impl Account {
         }
     }
 
+    /// Marks `offset`, which the filter wants, as without a form in this format, and the unmatched offsets before it
+    /// as filtered. Does nothing if `offset` was matched before.
+    pub fn pass_over(&mut self, offset: Offset) {
+        self.match_to(offset);
+        if self.end_to(offset.next(), Term::OtherFormat) > 0 {
+            // A journal knows only the number of these offsets, so it includes them.
+            self.last_end = std::cmp::max(self.last_end, offset.next());
+        }
+    }
+
     /// Marks all unmatched offsets before `to` as lost.
     pub fn lose_to(&mut self, to: Offset, loss: Loss) {
         self.catch_up();
@@ -334,7 +344,7 @@ impl Account {
 
     /// Marks an owed or parked offset as filtered, because its event has no form in this format.
     pub fn filter_out(&mut self, offset: Offset) {
-        self.end(offset, Term::Filtered);
+        self.end(offset, Term::OtherFormat);
     }
 
     /// Marks offsets before `tail`, the oldest offset of the log, as expired: the unmatched ones, and
@@ -362,7 +372,8 @@ impl Account {
     }
 
     /// Lets a feed match events for this account from now on, while at most `max_owed` offsets are
-    /// owed. The feed must [owe](Self::owe) each wanted event before its position passes the event.
+    /// owed. The feed must [owe](Self::owe) or [pass over](Self::pass_over) each wanted event before its position
+    /// passes the event.
     pub fn follow(&mut self, position: &Arc<FeedPosition>, max_owed: usize) {
         self.feed = Some(FollowedFeed {
             position: Arc::clone(position),
@@ -516,9 +527,7 @@ impl Account {
     /// Ends an owed or parked offset. Returns `false` if the offset is neither.
     fn end(&mut self, offset: Offset, term: Term) -> bool {
         if self.owed.remove(&offset).is_some() {
-            if term != Term::Filtered {
-                self.last_end = std::cmp::max(self.last_end, offset.next());
-            }
+            self.last_end = std::cmp::max(self.last_end, offset.next());
         } else if let Some((_, parked)) = self.parked.remove(&offset) {
             self.counts[Term::Parked] -= 1;
             self.record_row_change(offset, None);

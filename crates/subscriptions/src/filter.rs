@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use easel_catalog::{Catalog, EventOrigin, FilterFacts, GlobalId};
+use easel_log::Shape;
 
 use crate::spec::EventMatcher;
-use crate::{Conditions, EventGlob, ReplaySpec, Spec};
+use crate::{Conditions, EventGlob, Format, ReplaySpec, Spec};
 
-/// The event globs and conditions of a spec, compiled for many events.
+/// The event globs, the conditions and the format of a spec, compiled for many events.
+///
+/// The globs and conditions say which events a subscriber wants. [`has_form`](Self::has_form) says which of
+/// these can be sent. The balance counts the others as [`OtherFormat`](crate::Term::OtherFormat).
 #[derive(Clone, Debug)]
 pub struct Filter {
     globs: Vec<EventMatcher>,
@@ -19,6 +23,7 @@ pub struct Filter {
     system_globs: Vec<EventMatcher>,
     /// The conditions. All must match. The most selective field comes first.
     conditions: Vec<(ConditionField, BTreeSet<String>)>,
+    format: Format,
     /// For a Caliper format, the catalogue, because only some event types have a Caliper form.
     caliper_catalog: Option<Arc<Catalog>>,
     /// The additional filter of a replay. An event must match both.
@@ -46,10 +51,10 @@ const OF_REQUEST: &str = "request";
 const OF_SYSTEM: &str = "system";
 
 impl Filter {
-    /// Creates the filter of a spec. In a Caliper format, it rejects event types without a Caliper form
-    /// in `catalog`.
+    /// Creates the filter of a spec. `catalog` says which event types have a Caliper form.
     pub fn new(spec: &Spec, catalog: &Arc<Catalog>) -> Self {
         Self {
+            format: spec.format,
             caliper_catalog: spec.format.is_caliper().then(|| Arc::clone(catalog)),
             user_globs: matchers(&spec.user_events),
             system_globs: matchers(&spec.system_events),
@@ -89,6 +94,7 @@ impl Filter {
                 .filter(|(_, values)| !values.is_empty())
                 .map(|(field, values)| (field, field.wanted(values)))
                 .collect(),
+            format: Format::default(),
             caliper_catalog: None,
             narrowing: None,
         }
@@ -96,18 +102,31 @@ impl Filter {
 
     /// Returns true if the filter can match events of this type.
     pub fn wants_type(&self, event_type: &str) -> bool {
-        let has_form = |catalog: &Arc<Catalog>| {
-            let definition = catalog.get(event_type);
-            definition.is_some_and(|definition| definition.caliper.is_some())
-        };
         let globs = self.globs.iter();
         let mut globs = globs.chain(&self.user_globs).chain(&self.system_globs);
         globs.any(|glob| glob.matches(event_type))
-            && self.caliper_catalog.as_ref().is_none_or(has_form)
             && self
                 .narrowing
                 .as_ref()
                 .is_none_or(|narrowing| narrowing.wants_type(event_type))
+    }
+
+    /// Returns true if an event of this type and shape has a form in the format of the subscription.
+    ///
+    /// A Canvas event has a Caliper form if the catalogue has one for its type. A Caliper envelope that came in
+    /// is sent as it came, so it has only one form: that of the format `caliper`.
+    pub fn has_form(&self, event_type: &str, shape: Shape) -> bool {
+        let is_translated = |catalog: &Arc<Catalog>| {
+            let definition = catalog.get(event_type);
+            definition.is_some_and(|definition| definition.caliper.is_some())
+        };
+        match (shape, self.format) {
+            (Shape::Canvas, Format::Canvas) | (Shape::Caliper, Format::Caliper) => true,
+            (Shape::Canvas, Format::Caliper | Format::CaliperStrict) => {
+                self.caliper_catalog.as_ref().is_none_or(is_translated)
+            }
+            (Shape::Caliper, Format::Canvas | Format::CaliperStrict) => false,
+        }
     }
 
     /// Returns true if an event of a wanted type has a wanted origin and matches every condition. Reads only

@@ -1,19 +1,19 @@
-//! The store in the SQLite file `state.db`, format 6.
+//! The store in the SQLite file `state.db`, format 7.
 //!
 //! - `subscriptions`, one row per subscription: its definition and its revision. `spec` is the spec as
 //!   JSON without secrets, for people. `sealed`, since format 5, is the whole spec, encrypted. Ids are
 //!   never reused, so an old reference never means another subscription;
 //! - `lanes`, one row per lane: its latest journal. `replay` is 0 for the live lane. `counts` is an
-//!   object with one member per term, and `spans` is an array of `[start, end]`;
+//!   object with one member per term (since format 6 also `other_format`), and `spans` is an array of `[start, end]`;
 //! - `parked` and `dead`, since format 4, one row per parked or dead delivery, by lane and offset.
 //!   `waits_for` is `time` (then `due` is valid), `key` or `operator`; `attempts` is an array;
 //! - `attempts`, since format 4, the attempt logs: an array of up to 500 attempts per row;
 //! - `replays`, since format 4, one row per replay;
 //! - `pending_erasure`, since format 5: one row until the plain specs of an older format are erased from the
 //!   free parts of the file;
-//! - in `subscriptions`, since format 6, the owner: `owner`, `owner_id`, and two columns of the owner's document,
+//! - in `subscriptions`, since format 7, the owner: `owner`, `owner_id`, and two columns of the owner's document,
 //!   `document` without secrets and `sealed_document`;
-//! - `tombstones`, since format 6: the documents of removed subscriptions that had an owner;
+//! - `tombstones`, since format 7: the documents of removed subscriptions that had an owner;
 //! - `lease`, one row: the epoch of the latest lease;
 //! - `folder`, since format 2: the data folder of the file, and the file's role.
 //!
@@ -64,6 +64,7 @@ pub static STATE_LAYOUT: Layout = Layout {
         migrations::split_off_lanes,
         migrations::add_rows,
         migrations::add_sealed_specs,
+        migrations::allow_other_format,
         migrations::add_owners,
     ],
     durability: Durability::Full,

@@ -14,10 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Term {
     /// Sent and accepted by the endpoint.
     Delivered,
-    /// Not wanted by the subscription's filter.
+    /// Not wanted by the subscription's filter, or without a form in its format.
     Filtered,
     /// The part of `Filtered` that is outside the subscription's reach.
     OutOfReach,
+    /// The part of `Filtered` that the filter wants, but that has no form in the subscription's format.
+    OtherFormat,
     /// Owed, being sent, or not yet matched. This count is not stored: `Account::balance` calculates it.
     Pending,
     /// Failed, and stored on disk until the next attempt.
@@ -36,10 +38,11 @@ pub enum Term {
 
 impl Term {
     /// All terms in display order. A part follows its whole.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Delivered,
         Self::Filtered,
         Self::OutOfReach,
+        Self::OtherFormat,
         Self::Pending,
         Self::Parked,
         Self::Dead,
@@ -65,6 +68,7 @@ impl Term {
             Self::Delivered => "delivered",
             Self::Filtered => "filtered",
             Self::OutOfReach => "out_of_reach",
+            Self::OtherFormat => "other_format",
             Self::Pending => "pending",
             Self::Parked => "parked",
             Self::Dead => "dead",
@@ -79,8 +83,13 @@ impl Term {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Delivered => "Sent and accepted by the endpoint.",
-            Self::Filtered => "Not matched by the subscription's filter.",
+            Self::Filtered => {
+                "Not matched by the subscription's filter, or without a form in its format."
+            }
             Self::OutOfReach => "The part of `filtered` that is outside the subscription's reach.",
+            Self::OtherFormat => {
+                "The part of `filtered` that the filter matches, but that cannot be sent in the subscription's format."
+            }
             Self::Pending => "Not delivered yet: waiting, being sent, or not matched yet.",
             Self::Parked => "Failed, and stored on disk until the next attempt.",
             Self::Dead => "Given up, and stored as dead letters.",
@@ -97,7 +106,7 @@ impl Term {
     /// in its whole.
     pub const fn part_of(self) -> Option<Self> {
         match self {
-            Self::OutOfReach => Some(Self::Filtered),
+            Self::OutOfReach | Self::OtherFormat => Some(Self::Filtered),
             Self::Discarded => Some(Self::Dead),
             Self::Damaged | Self::Skipped => Some(Self::Expired),
             Self::Delivered
@@ -179,10 +188,10 @@ mod tests {
         for term in Term::ALL {
             counts.add(term, 1);
         }
-        assert_eq!((counts[Term::Filtered], counts[Term::OutOfReach]), (2, 1));
+        assert_eq!((counts[Term::Filtered], counts[Term::OutOfReach]), (3, 1));
         assert_eq!((counts[Term::Expired], counts[Term::Damaged]), (3, 1));
         assert_eq!((counts[Term::Dead], counts[Term::Skipped]), (2, 1));
-        assert_eq!(counts.sum(), 10);
+        assert_eq!(counts.sum(), 11);
     }
 
     #[test]

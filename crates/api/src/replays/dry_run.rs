@@ -82,6 +82,7 @@ fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> u64 {
     let records = records.take_while(|record| record.offset < to);
     let matching = records.filter(|record| {
         filter.wants_type(&record.event_type)
+            && filter.has_form(&record.event_type, record.provenance.shape)
             && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
     });
     matching.count() as u64

@@ -257,6 +257,7 @@ mod tests {
                 waits_for_operator: 0,
                 dead_letters: 0,
                 expired: 0,
+                other_format: 0,
                 adds_up: true,
                 owner: None,
                 unguarded: false,

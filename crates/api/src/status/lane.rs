@@ -38,6 +38,8 @@ pub(crate) struct LaneJson {
     pub(super) dead_letters: u64,
     /// Events that were gone from the log before they could be delivered.
     pub(super) expired: u64,
+    /// Events that the subscription wants, but that cannot be sent in its format.
+    pub(super) other_format: u64,
     /// Whether the balance adds up. It always must.
     pub(super) adds_up: bool,
     /// True if the subscription is older than the address guard, and the guard does not apply.
@@ -114,6 +116,7 @@ impl LaneJson {
             waits_for_operator,
             dead_letters,
             expired: balance.get(Term::Expired),
+            other_format: balance.get(Term::OtherFormat),
             adds_up: balance.adds_up(),
             owner: subscription
                 .owner

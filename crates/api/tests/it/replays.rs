@@ -44,7 +44,7 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
         "progress": {"done": 0, "total": 6}, "rate": 0.0,
         "balance": {
             "subscription": "grades", "accepted": 6, "delivered": 0, "filtered": 0,
-            "out_of_reach": 0, "pending": 6, "parked": 0, "dead": 0, "discarded": 0, "expired": 0,
+            "out_of_reach": 0, "other_format": 0, "pending": 6, "parked": 0, "dead": 0, "discarded": 0, "expired": 0,
             "damaged": 0, "skipped": 0, "cursor": 4,
         },
     });

@@ -93,7 +93,7 @@ async fn a_lane_that_is_behind_shows_since_when_why_and_when_it_loses_events() {
     let holding = lane().await;
     let wanted = json!({
         "subscription": "grades", "state": "active", "behind": true, "pending": 5, "parked": 0,
-        "waits_for_operator": 0, "dead_letters": 0, "expired": 0,
+        "waits_for_operator": 0, "dead_letters": 0, "expired": 0, "other_format": 0,
         "adds_up": true, "pending_since": "2025-03-03T08:00:00Z",
         "reason": "the endpoint answered 503", "held_since": "2025-03-03T08:00:00Z",
         "next_attempt_at": "2025-03-03T08:00:05Z",

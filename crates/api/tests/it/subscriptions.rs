@@ -191,7 +191,7 @@ async fn the_balance_of_a_subscription_adds_up() {
         balance,
         json!({
             "subscription": "grades", "accepted": 5, "delivered": 0, "filtered": 0,
-            "out_of_reach": 0, "pending": 5, "parked": 0, "dead": 0, "discarded": 0, "expired": 0,
+            "out_of_reach": 0, "other_format": 0, "pending": 5, "parked": 0, "dead": 0, "discarded": 0, "expired": 0,
             "damaged": 0, "skipped": 0, "cursor": 3,
         })
     );

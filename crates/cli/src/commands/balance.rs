@@ -79,6 +79,15 @@ fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
         })
         .collect();
     output::table(heads.each_ref().map(String::as_str), &rows)?;
+    let other_format = balances
+        .iter()
+        .filter(|balance| balance.counts[Term::OtherFormat] > 0);
+    for balance in other_format {
+        let (name, count) = (&balance.subscription, balance.counts[Term::OtherFormat]);
+        output::notice(format_args!(
+            "{name}: {count} of the filtered events are wanted, but cannot be sent in its format"
+        ));
+    }
     let damaged = balances
         .iter()
         .filter(|balance| balance.counts[Term::Damaged] > 0);

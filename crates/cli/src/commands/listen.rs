@@ -104,6 +104,7 @@ enum ListenFormat {
 #[derive(Deserialize)]
 struct StreamedJson<'a> {
     offset: u64,
+    event_type: String,
     #[serde(borrow)]
     event: &'a RawValue,
 }
@@ -200,7 +201,7 @@ impl ListenArgs {
                     let message = message?;
                     let stored: StreamedJson<'_> = client::read(message.data.as_bytes())?;
                     let event = stored.event.get().as_bytes();
-                    forwarder.send(stored.offset, event).await
+                    forwarder.send(stored.offset, &stored.event_type, event).await
                 }
             };
             match answer {

@@ -74,6 +74,7 @@ struct LaneJson {
     behind: bool,
     pending: u64,
     expired: u64,
+    other_format: u64,
     pending_since: Option<Timestamp>,
     reason: Option<String>,
     held_since: Option<Timestamp>,

@@ -154,7 +154,7 @@ impl TailArgs {
 fn print(stored: &RawValue, style: EventStyle) -> Result<(), Failure> {
     let event = || client::read::<StoredJson<'_>>(stored.get().as_bytes());
     match style {
-        EventStyle::Line => output::line(line::render(client::read(stored.get().as_bytes())?)),
+        EventStyle::Line => output::line(line::render(&client::read(stored.get().as_bytes())?)),
         EventStyle::Event => output::line(event()?.event),
         EventStyle::Stored => output::line(stored),
     }

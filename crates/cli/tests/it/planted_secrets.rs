@@ -22,8 +22,11 @@ const MASTER_KEY: [u8; 32] = *b"planted-master-key-0123456789abc";
 const SIGNING_SECRET: &[u8] = b"planted-signing-secret-0123456789";
 const PASSWORD: &str = "planted-password";
 
-/// The secrets in subscriptions, as they were sent.
-const SECRETS: [&str; 7] = [
+/// The last part of the path of a source.
+const PATH_SECRET: &str = "planted-path-secret-0123";
+
+/// The secrets in subscriptions and sources, as they were sent.
+const SECRETS: [&str; 11] = [
     "planted-url-query",
     "planted-header",
     "planted-bearer",
@@ -31,6 +34,10 @@ const SECRETS: [&str; 7] = [
     "planted-from-environment",
     "planted-in-an-invalid-spec",
     "planted-wrong-token",
+    PATH_SECRET,
+    "planted-aws-secret",
+    "planted-aws-token",
+    "planted-in-an-invalid-source",
 ];
 
 /// All texts and bytes that nobody may find.
@@ -158,6 +165,61 @@ fn invalid_specs() -> Vec<Value> {
         .collect()
 }
 
+/// Returns sources with secrets, each with the status of the answer.
+fn sources() -> Vec<(Value, StatusCode)> {
+    let planted = "planted-in-an-invalid-source";
+    let queue = "http://127.0.0.1:9/1/canvas-live-events";
+    let unsigned =
+        json!({"name": "unsigned", "kind": "https", "signed": false, "secret": PATH_SECRET});
+    vec![
+        (unsigned, StatusCode::CREATED),
+        (
+            json!({"name": "queue", "kind": "sqs", "queue_url": queue, "access_key_id": "AKIA",
+                "secret_access_key": "planted-aws-secret", "session_token": "planted-aws-token"}),
+            StatusCode::CREATED,
+        ),
+        (
+            json!({"name": "bad", "kind": "https", "secret": format!("{planted}/")}),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            json!({"name": "bad", "kind": "sqs", "secret_access_key": planted}),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            json!({"name": "bad", "kind": "https", "secret": [planted]}),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+    ]
+}
+
+/// Creates sources with secrets, and sends an event with the secret in the path.
+async fn try_sources(caller: &Caller, forbidden: &[Vec<u8>]) {
+    for (source, status) in sources() {
+        let answer = caller.call(Method::POST, "/v1/sources", Some(source)).await;
+        let answer = answer.unwrap();
+        assert_clean("the answer about a source", &answer.body, forbidden);
+        assert_eq!(answer.status, status);
+    }
+    let event: Value = serde_json::from_slice(&easel_testkit::event("logged_in", 2)).unwrap();
+    for (path, status) in [
+        (format!("/v1/hooks/unsigned/{PATH_SECRET}"), StatusCode::OK),
+        (
+            format!("/v1/hooks/other/{PATH_SECRET}"),
+            StatusCode::NOT_FOUND,
+        ),
+        (
+            format!("/v1/hooks/unsigned/{PATH_SECRET}x"),
+            StatusCode::NOT_FOUND,
+        ),
+    ] {
+        let answer = caller.call(Method::POST, &path, Some(event.clone())).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, status);
+        assert_clean("the answer of the door", &answer.body, forbidden);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_planted_secret_can_be_found() {
     let folder = tempfile::tempdir().unwrap();
@@ -192,6 +254,7 @@ async fn no_planted_secret_can_be_found() {
             "{spec}"
         );
     }
+    try_sources(&caller, &forbidden).await;
     let wrong = caller
         .with_token("planted-wrong-token")
         .get("/v1/status")
@@ -203,7 +266,7 @@ async fn no_planted_secret_can_be_found() {
     let sent = caller.post_events("application/json", event).await.unwrap();
     sent.accepted();
     for name in ["declared", "signed", "jwt"] {
-        assert_eq!(caller.settled(name).await.delivered, 1, "{name}");
+        assert_eq!(caller.settled(name).await.delivered, 2, "{name}");
     }
     for name in ["refused", "no-tls", "no-name"] {
         let path = format!("/v1/subscriptions/{name}/attempts");
@@ -217,6 +280,7 @@ async fn no_planted_secret_can_be_found() {
         "/v1/keys",
         "/v1/tokens",
         "/v1/subscriptions",
+        "/v1/sources",
         "/.well-known/jwks.json",
     ]
     .map(str::to_owned)

@@ -510,18 +510,33 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
         filter.wants_type(&record.event_type)
             && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
     });
-    let mut wanted = wanted.map(|record| record.offset);
     let owed_count = subscription.shared.account().owed_count();
-    let room = max_owed.saturating_sub(owed_count);
-    let owed: Vec<_> = wanted.by_ref().take(room).collect();
-    let match_end = wanted.next().unwrap_or(end);
+    let mut room = max_owed.saturating_sub(owed_count);
+    let mut match_end = end;
+    let (mut owed, mut passed_over) = (Vec::new(), Vec::new());
+    for record in wanted {
+        if !filter.has_form(&record.event_type, record.provenance.shape) {
+            passed_over.push(record.offset);
+        } else if room > 0 {
+            room -= 1;
+            owed.push(record.offset);
+        } else {
+            match_end = record.offset;
+            break;
+        }
+    }
     let mut account = subscription.shared.account();
     if subscription.is_retired() {
         return;
     }
+    let mut passed_over = passed_over.into_iter().peekable();
     for offset in owed {
+        while let Some(other) = passed_over.next_if(|other| *other < offset) {
+            account.pass_over(other);
+        }
         account.owe(offset);
     }
+    passed_over.for_each(|offset| account.pass_over(offset));
     account.match_to(match_end);
 }
 

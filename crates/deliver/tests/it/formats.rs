@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, EventOrigin, Limits, admit};
-use easel_log::NewRecord;
+use easel_catalog::{Catalog, EventOrigin, Limits, admit, admit_hosted};
+use easel_log::{NewRecord, Provenance, Shape};
 use easel_sinks::{Batch, Item};
 use easel_subscriptions::Term;
 use easel_testkit::RecordingSink;
@@ -23,6 +23,22 @@ fn event(event_type: &str, second: i64) -> NewRecord {
 fn record(text: &str) -> NewRecord {
     let event = admit(text.as_bytes(), &Limits::default()).unwrap();
     NewRecord::new(event.id, event.event_type, event.bytes)
+}
+
+/// Returns an event that came in as a Caliper envelope.
+fn came_in_caliper(event_name: &str, user: u64, course: u64) -> NewRecord {
+    let text = format!(
+        r#"{{"sensor":"http://a.example/","sendTime":"2026-09-03T06:48:18.000Z","dataVersion":"v","data":[{{"type":"AssessmentEvent","action":"Submitted","eventTime":"2026-09-03T06:48:17.268Z","referrer":"https://a.example/?token=s3cret","actor":{{"id":"urn:instructure:canvas:user:{user}"}},"group":{{"id":"urn:instructure:canvas:course:{course}"}}}}]}}"#
+    );
+    let event = admit_hosted(text.as_bytes(), &Limits::default(), Some(event_name)).unwrap();
+    let provenance = Provenance {
+        shape: Shape::Caliper,
+        ..Provenance::default()
+    };
+    NewRecord {
+        provenance: Arc::new(provenance),
+        ..NewRecord::new(event.id, event.event_type, event.bytes)
+    }
 }
 
 fn json(item: &Item) -> Value {
@@ -55,9 +71,11 @@ async fn each_format_gets_its_own_form_and_an_event_without_a_form_is_filtered()
 
     for (format, delivered) in [("canvas", 3), ("caliper", 1), ("caliper-strict", 1)] {
         let balance = fixture.settled(format).await;
+        let terms = [Term::Delivered, Term::Filtered, Term::OtherFormat];
+        let others = 3 - delivered;
         assert_eq!(
-            (balance.get(Term::Delivered), balance.get(Term::Filtered)),
-            (delivered, 3 - delivered),
+            terms.map(|term| balance.get(term)),
+            [delivered, others, others],
             "{format}"
         );
     }
@@ -84,6 +102,125 @@ async fn each_format_gets_its_own_form_and_an_event_without_a_form_is_filtered()
             "{score}"
         );
         assert!(!event.to_string().contains("grade_change"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_envelope_that_came_in_is_sent_as_it_is_and_only_in_the_format_caliper() {
+    let fixture = Fixture::new().await;
+    let mut sinks = Vec::new();
+    for format in ["canvas", "caliper", "caliper-strict"] {
+        sinks.push(fixture.subscribe(&subscription(format, format, "")).await);
+    }
+    let open = subscription("open", "caliper", r#","batch":10"#)
+        .replace("\"format\"", "\"masking\":\"off\",\"format\"");
+    let open = fixture.subscribe(&open).await;
+    let sent: Vec<_> = (0..3)
+        .map(|n| came_in_caliper("quiz_submitted", n + 1, 5))
+        .collect();
+    fixture.log.append(sent.clone()).await.unwrap();
+
+    for (format, delivered) in [
+        ("canvas", 0),
+        ("caliper", 3),
+        ("caliper-strict", 0),
+        ("open", 3),
+    ] {
+        let balance = fixture.settled(format).await;
+        let terms = [Term::Delivered, Term::Filtered, Term::OtherFormat];
+        let others = 3 - delivered;
+        assert_eq!(
+            terms.map(|term| balance.get(term)),
+            [delivered, others, others],
+            "{format}"
+        );
+    }
+    let items = |sink: &RecordingSink| -> Vec<_> {
+        let batches = sink.received();
+        // Envelopes that came in never share a request.
+        assert!(batches.iter().all(|batch| batch.items.len() == 1));
+        let mut items: Vec<_> = batches.into_iter().flat_map(|batch| batch.items).collect();
+        items.sort_by_key(|item| item.offset);
+        items
+    };
+    for ((item, plain), sent) in items(&sinks[1]).iter().zip(items(&open)).zip(&sent) {
+        assert_eq!(plain.form.bytes(), sent.bytes);
+        let wanted = String::from_utf8(sent.bytes.to_vec()).unwrap();
+        let wanted = wanted.replace("token=s3cret", "token=masked");
+        assert_eq!(str::from_utf8(item.form.bytes()), Ok(wanted.as_str()));
+        assert_eq!(item.event_time, "2026-09-03T06:48:17.268Z");
+        assert_eq!(&*item.event_type, "quiz_submitted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn globs_and_conditions_select_envelopes_and_the_rest_is_not_counted_as_another_format() {
+    let fixture = Fixture::new().await;
+    let with = |name: &str, format: &str, more: &str| {
+        subscription(name, format, "").replace("\"format\"", &format!("{more},\"format\""))
+    };
+    let course = r#""conditions":{"course":["5"]}"#;
+    let user = r#""events":["quiz_*"],"conditions":{"user":["1","2"]}"#;
+    fixture.subscribe(&with("course", "caliper", course)).await;
+    fixture.subscribe(&with("user", "caliper", user)).await;
+    fixture.subscribe(&with("canvas", "canvas", course)).await;
+    let records = vec![
+        came_in_caliper("quiz_submitted", 1, 5),
+        came_in_caliper("quiz_submitted", 2, 6),
+        came_in_caliper("grade_change", 3, 5),
+        event("grade_change", 1),
+        event("module_created", 2),
+    ];
+    fixture.log.append(records).await.unwrap();
+    for (name, delivered, other_format) in [("course", 2, 0), ("user", 2, 0), ("canvas", 0, 2)] {
+        let balance = fixture.settled(name).await;
+        let terms = [Term::Delivered, Term::Filtered, Term::OtherFormat];
+        assert_eq!(
+            terms.map(|term| balance.get(term)),
+            [delivered, 5 - delivered, other_format],
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_matches_for_itself_counts_the_same_as_one_that_follows_the_feed() {
+    let mut fixture = Fixture::new().await;
+    // More events of each kind than a lane may owe.
+    let records: Vec<_> = (0..3_000)
+        .map(|n| match n % 3 {
+            0 => came_in_caliper("quiz_submitted", n + 1, 5),
+            1 => event("grade_change", i64::try_from(n).unwrap()),
+            _ => event("module_created", i64::try_from(n).unwrap()),
+        })
+        .collect();
+    fixture.log.append(records[..1_500].to_vec()).await.unwrap();
+    for (name, format) in [
+        ("canvas", "canvas"),
+        ("caliper", "caliper"),
+        ("strict", "caliper-strict"),
+    ] {
+        let json = subscription(name, format, "")
+            .replace("\"format\"", "\"start\":\"earliest\",\"format\"");
+        fixture.subscribe(&json).await;
+        fixture.settled(name).await;
+    }
+    for chunk in records[1_500..].chunks(100) {
+        fixture.log.append(chunk.to_vec()).await.unwrap();
+    }
+    for name in ["canvas", "caliper", "strict"] {
+        fixture.settled(name).await;
+    }
+    fixture.crash().await;
+    fixture.start();
+    for (name, wanted) in [
+        ("canvas", [2_000, 1_000, 1_000]),
+        ("caliper", [2_000, 1_000, 1_000]),
+        ("strict", [1_000, 2_000, 2_000]),
+    ] {
+        let balance = fixture.settled(name).await;
+        let terms = [Term::Delivered, Term::Filtered, Term::OtherFormat];
+        assert_eq!(terms.map(|term| balance.get(term)), wanted, "{name}");
     }
 }
 

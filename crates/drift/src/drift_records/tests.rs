@@ -1,7 +1,7 @@
 //! Tests the bound on the records of all root accounts together.
 
-use easel_catalog::{Catalog, Limits, admit};
-use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Provenance, Read};
+use easel_catalog::{Catalog, Limits, admit, admit_hosted};
+use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Provenance, Read, Shape};
 use easel_testkit::FakeClock;
 use std::sync::Arc;
 
@@ -51,5 +51,32 @@ async fn the_number_of_records_is_bounded_and_further_findings_are_counted_as_dr
     assert_eq!(
         dropped,
         u64::try_from(20 * fields_per_event - MAX_RECORDS).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_came_in_caliper_has_no_drift_and_is_counted_as_unchecked() {
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
+    let log = MemoryLog::new(LogOptions::default(), clock);
+    let text =
+        br#"{"data":[{"type":"Event","action":"Created","eventTime":"2026-02-11T08:15:42Z"}]}"#;
+    let caliper = admit_hosted(text, &Limits::default(), None).unwrap();
+    let caliper = NewRecord {
+        provenance: Arc::new(Provenance {
+            shape: Shape::Caliper,
+            ..Provenance::default()
+        }),
+        ..NewRecord::new(caliper.id, caliper.event_type, caliper.bytes)
+    };
+    log.append(vec![event(1, 1), caliper]).await.unwrap();
+    let Read::Block(block) = log.read(Offset::ZERO).await.unwrap() else {
+        panic!("the log has no block")
+    };
+    let mut records = DriftRecords::default();
+    let counts = records.scan_block(&block, &Catalog::built_in());
+    assert_eq!(counts.unchecked, 1);
+    assert_eq!(
+        counts.findings.each().map(|(_, count)| count).sum::<u64>(),
+        1
     );
 }

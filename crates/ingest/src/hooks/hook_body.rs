@@ -97,6 +97,8 @@ pub(super) fn event_of_claims(claims: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -165,6 +167,20 @@ mod tests {
             r#"{"sensor":"s","iss":"x","dataVersion":"v","sendTime":"t","data":[{"type":"E"}]}"#,
             r#"{"sensor":"s","sendTime":"t","dataVersion":"v","data":[{"type":"E"}]}"#,
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(body in any::<Vec<u8>>(), text in "[\"'{}.:,a-c\\\\ ]*") {
+            for body in [&body, text.as_bytes()] {
+                match HookBody::parse(body) {
+                    HookBody::Token(part) | HookBody::Plain(part) => {
+                        prop_assert!(part.len() <= body.len());
+                    }
+                }
+                prop_assert!(!event_of_claims(body).is_empty() || body.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use easel_log::Offset;
+use easel_log::{Log, Offset, Read, Shape};
 use easel_quarantine::NewQuarantined;
 use easel_testkit::{event, with_attributes_key};
 use serde_json::json;
@@ -118,4 +118,34 @@ async fn a_partial_retry_returns_the_next_offset_and_invalid_queries_are_rejecte
         let detail = answer.json["detail"].as_str().unwrap();
         assert!(detail.contains(words), "{detail}");
     }
+}
+
+#[tokio::test]
+async fn an_envelope_of_a_source_is_retried_with_its_event_name_and_its_source() {
+    const ENVELOPE: &str =
+        r#"{"data":[{"type":"Event","action":"Created","eventTime":"2026-09-03T06:48:17Z"}]}"#;
+    let doors = Doors::open();
+    let from_source = NewQuarantined {
+        door: "hook",
+        source: Some("hosted".into()),
+        event_name: Some("course_created".into()),
+        ..record(ENVELOPE.into())
+    };
+    // Only a source may send Caliper.
+    let from_other_door = record(ENVELOPE.replace("Created", "Modified").into());
+    let items = vec![from_source, from_other_door];
+    doors.quarantine.put(items).await.unwrap();
+    let answer = retry(&doors, "").await.json;
+    assert_eq!(
+        answer,
+        json!({ "admitted": 1, "duplicates": 0, "kept": 1, "next": 2 })
+    );
+    let Read::Block(block) = doors.log.read(Offset::ZERO).await.unwrap() else {
+        panic!("the log has no block")
+    };
+    let stored = block.record(Offset::ZERO).unwrap();
+    assert_eq!(stored.bytes, ENVELOPE);
+    assert_eq!(&*stored.event_type, "course_created");
+    assert_eq!(stored.provenance.source.as_deref(), Some("hosted"));
+    assert_eq!(stored.provenance.shape, Shape::Caliper);
 }

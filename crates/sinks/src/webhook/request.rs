@@ -83,7 +83,7 @@ fn signature_value(signature: String) -> Result<HeaderValue, SendError> {
 /// Returns the JSON of a batch: an event, or an envelope.
 fn plain_body(batch: &Batch, now: Timestamp) -> Bytes {
     match batch.items.first().map(|item| &item.form) {
-        Some(Form::Canvas(event)) => event.clone(),
+        Some(Form::Canvas(event) | Form::Envelope(event)) => event.clone(),
         Some(Form::Caliper(_)) => {
             let events = batch.items.iter().filter_map(|item| item.form.caliper());
             envelope(&events.collect::<Vec<_>>(), now).into()

@@ -4,17 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use easel_log::{Bounds, Offset};
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Account, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, LaneTime, Loss, Parked};
 use crate::{Balance, Term};
+
+mod examples;
+
+/// What the filter says about an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Unwanted,
+    /// The event is wanted, but has no form in the format.
+    OtherFormat,
+    Wanted,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Unmatched,
     Unwanted,
     OutOfReach,
+    OtherFormat,
     Owed,
     Parked,
     Dead,
@@ -44,8 +55,8 @@ impl Fate {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends unmatched events, each wanted or not.
-    Append(Vec<bool>),
+    /// Appends unmatched events.
+    Append(Vec<Wish>),
     /// Matches this number of unmatched events, by the feed if the account follows it.
     Match(usize),
     /// Puts this number of unmatched events out of reach.
@@ -56,6 +67,8 @@ enum Step {
     Unfollow,
     /// Ends the owed offset at this index, counted from the oldest.
     Deliver(usize),
+    /// Ends the owed offset at this index, because its event cannot be translated.
+    FilterOut(usize),
     LoseOwed(usize),
     /// Parks the owed or parked offset at this index, counted from the oldest.
     Park(usize),
@@ -75,7 +88,7 @@ enum Step {
 
 struct Model {
     start: u64,
-    wanted: Vec<bool>,
+    wanted: Vec<Wish>,
     fates: Vec<Fate>,
     tail: usize,
 }
@@ -123,7 +136,7 @@ impl Model {
     }
 
     /// Returns the model after a crash, if `self` was saved and `wanted` are the events by now.
-    fn restored(&self, wanted: Vec<bool>, tail: usize) -> Self {
+    fn restored(&self, wanted: Vec<Wish>, tail: usize) -> Self {
         let last_end = self.fates.iter().rposition(|fate| !fate.is_found_again());
         let cursor = self.fates.iter().position(|fate| fate.is_open());
         let end = std::cmp::max(
@@ -148,11 +161,12 @@ impl Model {
         // Events that were trimmed before they were matched have expired.
         let gone = self.fates[..self.tail].iter();
         let gone = gone.filter(|fate| **fate == Fate::Unmatched).count() as u64;
-        let unwanted = self.count(&[Fate::Unwanted, Fate::OutOfReach]);
+        let unwanted = self.count(&[Fate::Unwanted, Fate::OutOfReach, Fate::OtherFormat]);
         for (term, wanted) in [
             (Term::Delivered, self.count(&[Fate::Delivered])),
             (Term::Filtered, unwanted),
             (Term::OutOfReach, self.count(&[Fate::OutOfReach])),
+            (Term::OtherFormat, self.count(&[Fate::OtherFormat])),
             (
                 Term::Pending,
                 self.count(&[Fate::Owed, Fate::Unmatched]) - gone,
@@ -177,15 +191,24 @@ impl Model {
     }
 }
 
+fn wish() -> impl Strategy<Value = Wish> {
+    prop_oneof![
+        2 => Just(Wish::Unwanted),
+        1 => Just(Wish::OtherFormat),
+        3 => Just(Wish::Wanted),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => proptest::collection::vec(any::<bool>(), 0..12).prop_map(Step::Append),
+        4 => proptest::collection::vec(wish(), 0..12).prop_map(Step::Append),
         6 => (0..12_usize).prop_map(Step::Match),
         1 => (0..4_usize).prop_map(Step::LeaveOut),
         1 => (0..4_usize, any::<bool>()).prop_map(|(count, damaged)| Step::Lose(count, damaged)),
         2 => Just(Step::Follow),
         1 => Just(Step::Unfollow),
         6 => (0..20_usize).prop_map(Step::Deliver),
+        1 => (0..20_usize).prop_map(Step::FilterOut),
         1 => (0..20_usize).prop_map(Step::LoseOwed),
         4 => (0..20_usize).prop_map(Step::Park),
         2 => (0..20_usize).prop_map(Step::GiveUp),
@@ -297,16 +320,24 @@ fn run(start: u64, steps: Vec<Step>) {
             Step::Match(count) => {
                 for event_index in model.next_unmatched(count) {
                     let offset = model.offset(event_index);
-                    if model.wanted[event_index] {
-                        assert!(account.owe(offset));
-                        assert!(!account.owe(offset), "an offset is owed only once");
-                        model.fates[event_index] = Fate::Owed;
-                    } else {
-                        model.fates[event_index] = Fate::Unwanted;
-                        if !account.is_following() {
-                            account.match_to(offset.next());
+                    model.fates[event_index] = match model.wanted[event_index] {
+                        Wish::Wanted => {
+                            assert!(account.owe(offset));
+                            assert!(!account.owe(offset), "an offset is owed only once");
+                            Fate::Owed
                         }
-                    }
+                        Wish::OtherFormat => {
+                            account.pass_over(offset);
+                            account.pass_over(offset);
+                            Fate::OtherFormat
+                        }
+                        Wish::Unwanted => {
+                            if !account.is_following() {
+                                account.match_to(offset.next());
+                            }
+                            Fate::Unwanted
+                        }
+                    };
                     if account.is_following() {
                         position.set(offset.next());
                     }
@@ -347,6 +378,12 @@ fn run(start: u64, steps: Vec<Step>) {
                     assert!(account.deliver(offset));
                     assert!(!account.deliver(offset), "an offset is delivered only once");
                     model.fates[*event_index] = Fate::Delivered;
+                }
+            }
+            Step::FilterOut(index) => {
+                if let Some(event_index) = model.owed().get(index) {
+                    account.filter_out(model.offset(*event_index));
+                    model.fates[*event_index] = Fate::OtherFormat;
                 }
             }
             Step::LoseOwed(index) => {
@@ -472,124 +509,4 @@ proptest! {
     ) {
         run(start, steps);
     }
-}
-
-fn offsets(offsets: impl IntoIterator<Item = u64>) -> Vec<Offset> {
-    offsets.into_iter().map(Offset::new).collect()
-}
-
-#[test]
-fn later_deliveries_are_saved_while_the_delivery_at_the_cursor_is_stuck() {
-    let mut account = Account::new(Offset::ZERO);
-    for offset in offsets(0..2_000) {
-        account.owe(offset);
-    }
-    for offset in offsets(1..2_000) {
-        account.deliver(offset);
-    }
-    let journal = account.journal();
-    assert_eq!(journal.spans, [Offset::new(1)..Offset::new(2_000)]);
-
-    let mut restored = Account::restore(Offset::ZERO, journal, Vec::new());
-    restored.owe(Offset::new(0));
-    restored.match_to(Offset::new(2_500));
-    assert_eq!(
-        restored.waiting_from(Offset::ZERO).collect::<Vec<_>>(),
-        offsets([0])
-    );
-    restored.deliver(Offset::new(0));
-    let head = Offset::new(2_500);
-    let balance = restored.balance(|| Bounds {
-        tail: Offset::ZERO,
-        head,
-    });
-    assert!(balance.adds_up(), "{balance:?}");
-    assert_eq!(balance.get(Term::Delivered), 2_000);
-    assert_eq!(balance.cursor, head);
-}
-
-#[test]
-fn a_long_queue_does_not_cause_a_long_journal() {
-    let mut account = Account::new(Offset::ZERO);
-    for offset in offsets((0..2_000).map(|number| number * 2)) {
-        account.owe(offset);
-    }
-    account.deliver(Offset::new(2));
-    let journal = account.journal();
-    assert_eq!(journal.spans, [Offset::new(1)..Offset::new(3)]);
-    assert_eq!(journal.counts[Term::Filtered], 1);
-}
-
-#[test]
-fn trimmed_events_expire_immediately_unless_they_are_being_sent() {
-    let mut account = Account::new(Offset::ZERO);
-    for offset in offsets(0..4) {
-        account.owe(offset);
-    }
-    let (first, second) = (Offset::new(0), Offset::new(1));
-    account.begin_attempt(first);
-    account.begin_attempt(second);
-    account.fail_attempt(second);
-    // The log has two more events, which were never matched.
-    let tail = Offset::new(6);
-    account.expire_to(tail);
-    account.expire_to(tail);
-    assert_eq!(account.take_losses(), 5);
-    assert_eq!(account.take_losses(), 0);
-    assert_eq!((account.is_owed(first), account.owed_count()), (true, 1));
-
-    // The answer counts, although the log no longer has the event.
-    account.deliver(first);
-    let head = Offset::new(8);
-    let balance = account.balance(|| Bounds { tail, head });
-    assert!(balance.adds_up(), "{balance:?}");
-    let terms = [Term::Delivered, Term::Expired, Term::Pending];
-    assert_eq!(terms.map(|term| balance.get(term)), [1, 5, 2]);
-}
-
-#[test]
-fn every_kind_of_loss_is_counted_once() {
-    let mut account = Account::new(Offset::ZERO);
-    account.lose_to(Offset::new(2), Loss::Trimmed);
-    account.lose_to(Offset::new(5), Loss::Damaged);
-    account.owe(Offset::new(5));
-    account.lose(Offset::new(5), Loss::Damaged);
-    account.lose(Offset::new(5), Loss::Trimmed);
-    account.owe(Offset::new(6));
-    account.deliver(Offset::new(6));
-    account.match_to(Offset::new(9));
-    assert_eq!(account.take_losses(), 6);
-    // Only trimmed events are reported to operators; the log reports damaged events.
-    let trim = account.take_due_trim(Timestamp::UNIX_EPOCH).unwrap();
-    assert_eq!(trim.event_count, 2);
-    assert_eq!(trim.offsets, Offset::new(0)..Offset::new(2));
-}
-
-#[test]
-fn a_journal_with_overlapping_spans_is_rejected() {
-    let span = |start, end| Offset::new(start)..Offset::new(end);
-    for spans in [
-        vec![span(5, 6)],
-        vec![span(7, 7)],
-        vec![span(7, 9), span(9, 10)],
-        vec![span(7, 9), span(6, 10)],
-    ] {
-        let journal = Journal {
-            spans,
-            ..Journal::new(Offset::new(5))
-        };
-        assert!(journal.clone().validated().is_err(), "{journal:?}");
-    }
-}
-
-#[test]
-fn saving_an_older_journal_later_changes_nothing() {
-    let mut account = Account::new(Offset::ZERO);
-    account.owe(Offset::ZERO);
-    let older = account.journal();
-    account.deliver(Offset::ZERO);
-    let newer = account.journal();
-    account.mark_saved(&newer);
-    account.mark_saved(&older);
-    assert_eq!(account.unsaved_delivered_count(), 0);
 }

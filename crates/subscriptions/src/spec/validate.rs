@@ -3,8 +3,8 @@
 use easel_catalog::Catalog;
 
 use super::{
-    InFlight, OnExhausted, OrderBy, QueueCredentials, Signing, SinkSpec, Spec, SqlSpec, SqsSpec,
-    WebhookSpec,
+    Format, InFlight, OnExhausted, OrderBy, QueueCredentials, Signing, SinkSpec, Spec, SqlSpec,
+    SqsSpec, WebhookSpec,
 };
 use crate::Schedule;
 
@@ -127,14 +127,19 @@ impl Spec {
     }
 
     /// In a Caliper format, rejects the name of an event type without a Caliper form. A glob may match event
-    /// types without a form: the filter leaves them out.
+    /// types without a form: their events are not sent. A hosted Canvas can send Caliper events of types that
+    /// the catalogue does not know. They are sent in the format `caliper` only, so this format accepts unknown
+    /// names.
     fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
         if !self.format.is_caliper() {
             return Ok(());
         }
         let has_form = |name: &str| {
             let definition = catalog.get(name);
-            definition.is_some_and(|definition| definition.caliper.is_some())
+            match definition {
+                Some(definition) => definition.caliper.is_some(),
+                None => self.format == Format::Caliper,
+            }
         };
         let named = self.all_events().map(crate::EventGlob::as_str);
         let mut named = named.filter(|name| !name.contains(['*', '?']));

@@ -144,7 +144,14 @@ pub(super) fn add_sealed_specs(connection: &Connection) -> rusqlite::Result<()> 
     )
 }
 
-/// Migrates to format 6: the owners of subscriptions, and what is left of removed ones.
+/// Migrates to a format whose `counts` can have the term `other_format`. An older program would not read
+/// such a row, so the number tells it that it cannot read the file. Nothing else changes.
+#[expect(clippy::unnecessary_wraps, reason = "a migration can fail")]
+pub(super) fn allow_other_format(_connection: &Connection) -> rusqlite::Result<()> {
+    Ok(())
+}
+
+/// Migrates to format 7: the owners of subscriptions, and what is left of removed ones.
 pub(super) fn add_owners(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "ALTER TABLE subscriptions ADD COLUMN owner TEXT;
@@ -163,7 +170,7 @@ pub(super) fn add_owners(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Returns true if the file has format 6 or later.
+/// Returns true if the file has format 7 or later.
 pub(super) fn has_owners(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'tombstones'";
     connection.query_row(sql, [], |row| row.get(0))

@@ -71,7 +71,7 @@ async fn a_file_of_format_2_is_migrated_without_loss() {
     let after = easel_sqlite::inspect(&path, &STATE_LAYOUT)
         .unwrap()
         .unwrap();
-    assert_eq!((after.format, after.seen), (6, seen));
+    assert_eq!((after.format, after.seen), (7, seen));
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
     assert_eq!(epoch.0, 1);
 
@@ -256,6 +256,42 @@ async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
     let error = other.take_over().await.unwrap_err().to_string();
     assert!(error.contains("read subscription grades"), "{error}");
     assert!(!error.contains("planted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_format_5_is_migrated_and_counts_events_of_another_format() {
+    let (folder, path) = golden("state-v5.db");
+    for name in ["state-v5-keys.db", "state-v5.key"] {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        std::fs::copy(fixtures.join(name), folder.path().join(name)).unwrap();
+    }
+    let source = MasterKeySource {
+        file: MasterKeyFile::new(folder.path().join("state-v5.key")),
+        key: None,
+        previous: None,
+    };
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let keys = KeyStore::open(&folder.path().join("state-v5-keys.db"), source, now).unwrap();
+    let layout = || {
+        easel_sqlite::inspect(&path, &STATE_LAYOUT)
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(layout().format, 5);
+    let cursors = stored_cursors(&path).unwrap();
+    let store = SqliteStore::open(&path, keys.sealer()).unwrap();
+    assert_eq!(stored_cursors(&path).unwrap(), cursors);
+    assert_eq!(layout().format, 7);
+    let (epoch, entries) = store.take_over().await.unwrap();
+    let entry = &entries[0];
+    let mut journal = entry.journal.clone();
+    assert_eq!(journal.counts[Term::OtherFormat], 0);
+    journal.number += 1;
+    journal.counts.add(Term::OtherFormat, 3);
+    let saved = vec![(crate::LaneId::live(entry.id), journal.clone())];
+    store.save(epoch, saved, Offset::new(16)).await.unwrap();
+    let (_epoch, entries) = store.take_over().await.unwrap();
+    assert_eq!(entries[0].journal.counts, journal.counts);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use async_trait::async_trait;
 use easel_catalog::{OperatorEvent, Reach, TellOperator};
 use easel_keys::Sealer;
-use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock};
+use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, Shape, SharedLog, SystemClock};
 use uuid::Uuid;
 
 use super::Subscriptions;
@@ -443,9 +443,10 @@ async fn a_caliper_format_requires_event_types_with_a_caliper_form() {
         "in_flight times batch must be at most 500, not 6 times 100"
     );
     let made = subscriptions.create(spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
-    assert!(made.filter.wants_type("grade_change"));
-    assert!(!made.filter.wants_type("grade_override"));
-    assert!(!made.filter.wants_type("nobody_knows"));
+    let has_form = |event_type| made.filter.has_form(event_type, Shape::Canvas);
+    assert!(has_form("grade_change") && !has_form("grade_override") && !has_form("nobody_knows"));
+    assert!(!made.filter.has_form("grade_change", Shape::Caliper));
+    assert!(made.filter.wants_type("nobody_knows"));
     let canvas = spec(r#"{"name":"b","webhook":{"url":"http://a/","batch":2}}"#);
     let refused = subscriptions.create(canvas).await.unwrap_err();
     assert!(matches!(refused, ChangeError::Invalid { .. }), "{refused}");

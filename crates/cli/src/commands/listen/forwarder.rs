@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Event, Facts, Limits, UrlMasker, admit};
+use easel_catalog::{Event, EventShape, Facts, Limits, UrlMasker, admit_hosted};
 use easel_log::Offset;
 use easel_server::WebhookConfig;
 use easel_sinks::{
@@ -40,19 +40,27 @@ pub(super) struct Forwarder {
     /// The Caliper translation; `None` sends events unchanged.
     translation: Option<(Translator, Dialect)>,
     last: Option<Batch>,
-    /// Event types without a Caliper form that the user was already notified about.
+    /// Event types without a form in the format that the user was already notified about.
     reported_unmapped: BTreeSet<String>,
 }
 
 /// Why nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unsent {
-    /// The event type has no Caliper form, and the user was already notified about it.
-    #[error("the event type has no Caliper form; the event is skipped")]
+    /// The event type has no form in the format, and the user was already notified about it.
+    #[error("the event type has no form in this format; the event is skipped")]
     UnmappedAgain,
     /// Events of this type have no Caliper form.
     #[error("{event_type} has no Caliper form; its events are skipped")]
     Unmapped {
+        /// The event type, escaped for a terminal.
+        event_type: String,
+    },
+    /// Events of this type came in Caliper.
+    #[error(
+        "{event_type} came in Caliper and is sent only in the format caliper; its events are skipped"
+    )]
+    CameInCaliper {
         /// The event type, escaped for a terminal.
         event_type: String,
     },
@@ -95,13 +103,14 @@ impl Forwarder {
     pub(super) async fn send(
         &mut self,
         offset: u64,
+        event_type: &str,
         event: &[u8],
     ) -> Result<AttemptResult, Unsent> {
         let batch = Batch {
             subscription: SUBSCRIPTION_NAME.into(),
             attempt: NonZeroU32::MIN,
             replay: None,
-            items: vec![Arc::new(self.item(offset, event)?)],
+            items: vec![Arc::new(self.item(offset, event_type, event)?)],
         };
         self.attempt(batch).await
     }
@@ -129,15 +138,17 @@ impl Forwarder {
         answer.ok_or(Unsent::NoLast)
     }
 
-    fn item(&mut self, offset: u64, event: &[u8]) -> Result<Item, Unsent> {
+    fn item(&mut self, offset: u64, event_type: &str, event: &[u8]) -> Result<Item, Unsent> {
         let unfit = |reason| Unsent::Unfit { offset, reason };
         let Event {
             id,
             event_type,
             occurred_at,
+            shape,
             bytes,
             ..
-        } = admit(event, &LIMITS).map_err(|fault| unfit(fault.to_string()))?;
+        } = admit_hosted(event, &LIMITS, Some(event_type))
+            .map_err(|fault| unfit(fault.to_string()))?;
         let event_time = Facts::from_event(&bytes).event_time.unwrap_or_default();
         let event_time = event_time.into_owned();
         // The event is masked first, so that the translation and the output have no secret either.
@@ -145,12 +156,16 @@ impl Forwarder {
             Some(masker) => masker.mask(&bytes).into_owned().into(),
             None => bytes,
         };
-        let form = match &self.translation {
-            None => Form::Canvas(bytes),
-            Some((translator, _)) if !translator.translates(&event_type) => {
+        let form = match (shape, &self.translation) {
+            (EventShape::Caliper, Some((_, Dialect::Compatible))) => Form::Envelope(bytes),
+            (EventShape::Caliper, Some((_, Dialect::Strict)) | None) => {
+                return Err(self.came_in_caliper(&event_type));
+            }
+            (EventShape::Canvas, None) => Form::Canvas(bytes),
+            (EventShape::Canvas, Some((translator, _))) if !translator.translates(&event_type) => {
                 return Err(self.unmapped(&event_type));
             }
-            Some((translator, dialect)) => {
+            (EventShape::Canvas, Some((translator, dialect))) => {
                 let translated = translator.translate(&event_type, &bytes, id, *dialect);
                 Form::Caliper(translated.map_err(|error| unfit(error.to_string()))?)
             }
@@ -165,6 +180,14 @@ impl Forwarder {
             form,
             jwt: None,
         })
+    }
+
+    fn came_in_caliper(&mut self, event_type: &str) -> Unsent {
+        if !self.reported_unmapped.insert(event_type.to_owned()) {
+            return Unsent::UnmappedAgain;
+        }
+        let event_type = output::printable(event_type);
+        Unsent::CameInCaliper { event_type }
     }
 
     fn unmapped(&mut self, event_type: &str) -> Unsent {

@@ -104,6 +104,11 @@ fn lane_counts(lanes: &[LaneJson]) -> String {
     if expired > 0 {
         parts.push(format!("{} lost", counted(expired, "event")));
     }
+    let other_format = lanes.iter().map(|lane| lane.other_format).sum();
+    if other_format > 0 {
+        let events = counted(other_format, "event");
+        parts.push(format!("{events} without a form in the format"));
+    }
     parts.join(", ")
 }
 
@@ -251,6 +256,7 @@ mod tests {
             behind: false,
             pending: 0,
             expired: 0,
+            other_format: 0,
             pending_since: None,
             reason: None,
             held_since: None,
@@ -279,6 +285,7 @@ mod tests {
             behind: true,
             pending: 3,
             expired: 12,
+            other_format: 7,
             pending_since: Some(time("2026-11-20T08:00:00Z")),
             loses_events_at: Some(time("2026-11-25T07:00:00Z")),
             ..lane("attic")
