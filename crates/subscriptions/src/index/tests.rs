@@ -58,7 +58,7 @@ fn subscription_by_origin(
 fn visited(index: &mut Index, event_type: &str, facts: &FilterFacts<'_>) -> Vec<i64> {
     let mut ids = Vec::new();
     index.visit(&Arc::from(event_type), facts, |subscription| {
-        ids.push(subscription.id.get())
+        ids.push(subscription.id.get());
     });
     ids.sort_unstable();
     ids
