@@ -8,10 +8,10 @@ pub(crate) enum Door {
     Changes,
     /// Requests of hosted Canvas.
     Hook,
-    /// Files.
-    Import,
     /// Messages of a queue of Amazon SQS.
     Sqs,
+    /// Files.
+    Import,
     /// Events that are admitted from quarantine.
     Quarantine,
 }
@@ -23,8 +23,8 @@ impl Door {
         Self::Kinesis,
         Self::Changes,
         Self::Hook,
-        Self::Import,
         Self::Sqs,
+        Self::Import,
         Self::Quarantine,
     ];
 
@@ -34,8 +34,8 @@ impl Door {
             Self::Kinesis => "kinesis",
             Self::Changes => "changes",
             Self::Hook => "hook",
-            Self::Import => "import",
             Self::Sqs => "sqs",
+            Self::Import => "import",
             Self::Quarantine => "quarantine",
         }
     }

@@ -62,6 +62,7 @@ mod changes;
 mod hooks;
 
 mod imports;
+
 mod messages;
 
 mod kinesis;

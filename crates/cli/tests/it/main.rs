@@ -71,6 +71,8 @@ mod pipes;
 #[cfg(test)]
 mod planted_secrets;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod releases;
 #[cfg(test)]
 mod repair;
@@ -86,6 +88,8 @@ mod signatures;
 mod simulate;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod sqs_kill;
 #[cfg(test)]
 mod status;
 #[cfg(test)]

@@ -271,6 +271,7 @@ async fn append_and_crash(
         detail: format!("x; in /archive/a.json at byte {}", n * SPACING),
         source: Some("import:default".into()),
         event_name: None,
+        message_id: None,
         bytes: record(n),
     });
     doors.quarantine.put(broken.collect()).await.unwrap();
