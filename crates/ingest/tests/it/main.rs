@@ -15,6 +15,8 @@ mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;
 #[cfg(test)]
+mod kinesis_cbor;
+#[cfg(test)]
 mod kinesis_crowded;
 #[cfg(test)]
 mod kinesis_reading;

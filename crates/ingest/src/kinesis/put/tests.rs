@@ -6,7 +6,7 @@ use super::*;
 use crate::Intake;
 
 fn many(body: &str) -> Result<ValidatedRecords, KinesisError> {
-    let call = PutCall::many(body.as_bytes())?;
+    let call = PutCall::many(KinesisFormat::Json, body.as_bytes())?;
     Ok(ValidatedRecords::new(
         body.into(),
         call.records,
@@ -80,7 +80,7 @@ fn records_past_the_limit_are_counted_but_not_stored() {
     assert_eq!(many(&most).unwrap().order.len(), Intake::MAX_EVENTS);
 
     let more = body(Intake::MAX_EVENTS + 2);
-    let call: PutRecordsJson<'_> = parse(more.as_bytes()).unwrap();
+    let call: PutRecordsJson<'_> = KinesisFormat::Json.parse(more.as_bytes()).unwrap();
     assert_eq!(
         call.records.as_ref().unwrap().data.len(),
         Intake::MAX_EVENTS
@@ -113,7 +113,9 @@ proptest! {
                 .prop_map(String::into_bytes),
         ]
     ) {
-        for call in [PutCall::one(&body), PutCall::many(&body)].into_iter().flatten() {
+        let formats = [KinesisFormat::Json, KinesisFormat::Cbor];
+        let calls = formats.map(|format| [PutCall::one(format, &body), PutCall::many(format, &body)]);
+        for call in calls.into_iter().flatten().flatten() {
             let count = call.records.len();
             let validated = ValidatedRecords::new(body.clone(), call.records, &Limits::default());
             prop_assert!(count > 0 && validated.order.len() == count);
