@@ -64,11 +64,7 @@ struct ImportRoutes {
     authorizer: Authorizer,
 }
 
-pub(crate) fn routes(
-    intake: Arc<Intake>,
-    imports: Arc<Imports>,
-    authorizer: Authorizer,
-) -> Router {
+pub(crate) fn routes(intake: Arc<Intake>, imports: Arc<Imports>, authorizer: Authorizer) -> Router {
     Router::new()
         .route("/v1/imports", post(begin).get(list))
         .route("/v1/imports/{key}", get(show).delete(remove))
@@ -281,7 +277,9 @@ async fn take_part(
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
     let state = load(&routes.imports, &part_head.key).await?;
     let intake = &routes.intake;
-    let buffered = intake.read(body, coding, intake.max_request_bytes()).await?;
+    let buffered = intake
+        .read(body, coding, intake.max_request_bytes())
+        .await?;
     let parser = PartParser {
         key: state.key,
         source: source_of(&state.file.name),
@@ -408,6 +406,10 @@ fn invalid(detail: String) -> Problem {
 
 impl From<FrameFault> for Problem {
     fn from(fault: FrameFault) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_part", format!("Invalid part: {fault}."))
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad_part",
+            format!("Invalid part: {fault}."),
+        )
     }
 }

@@ -15,7 +15,9 @@ use easel_ingest::{Intake, Kinesis, recover_imports};
 use easel_keys::{Keys, Reseal, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
-use easel_sources::{Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources};
+use easel_sources::{
+    Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources,
+};
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;

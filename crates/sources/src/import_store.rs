@@ -203,9 +203,13 @@ fn state(row: &Row<'_>) -> rusqlite::Result<ImportState> {
     };
     let updated_at = Timestamp::from_millisecond(row.get(18)?);
     Ok(ImportState {
-        key: text(0)?.parse().map_err(|error| invalid(0, Box::new(error)))?,
+        key: text(0)?
+            .parse()
+            .map_err(|error| invalid(0, Box::new(error)))?,
         file: ImportFile {
-            name: text(1)?.parse().map_err(|error| invalid(1, Box::new(error)))?,
+            name: text(1)?
+                .parse()
+                .map_err(|error| invalid(1, Box::new(error)))?,
             location: text(2)?,
             size: row.get(3)?,
             version: row.get(4)?,

@@ -101,7 +101,9 @@ impl ImportArgs {
         }
         let files = self.files_to_import().await?;
         if self.dry_run {
-            return DryRun::default().run(files, self.limits(), global.json).await;
+            return DryRun::default()
+                .run(files, self.limits(), global.json)
+                .await;
         }
         let run = ImportRun {
             client: Client::from_args(global)?,
@@ -139,7 +141,9 @@ impl ImportArgs {
 
     /// Returns the limits of a part. A slow import has small parts, so that it is steady.
     fn limits(&self) -> PartLimits {
-        let rate = self.max_rate.and_then(|rate| usize::try_from(rate.get()).ok());
+        let rate = self
+            .max_rate
+            .and_then(|rate| usize::try_from(rate.get()).ok());
         PartLimits {
             max_records: std::cmp::min(MAX_PART_RECORDS, rate.unwrap_or(MAX_PART_RECORDS)),
             max_bytes: MAX_PART_BYTES,
@@ -157,16 +161,21 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let row = |file: &ImportedFileJson| {
         [
             file.key.clone(),
-            file.name.clone(),
-            output::printable(&file.location),
-            if file.finished { "finished".to_owned() } else { format!("byte {}", file.position) },
+            match &*file.name {
+                "default" => output::printable(&file.location),
+                name => format!("{name}: {}", output::printable(&file.location)),
+            },
+            if file.finished {
+                "finished".to_owned()
+            } else {
+                format!("byte {}", file.position)
+            },
             file.accepted.to_string(),
             file.duplicates.to_string(),
             file.rejected.to_string(),
-            format!("{:.0}", file.updated_at),
         ]
     };
-    let heads = ["KEY", "NAME", "FILE", "STATE", "ACCEPTED", "DUPLICATES", "REJECTED", "UPDATED"];
+    let heads = ["KEY", "FILE", "STATE", "ACCEPTED", "DUPLICATES", "REJECTED"];
     output::table(heads, &files.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -235,7 +244,8 @@ impl ImportRun {
                 Some(Ok(part)) => part,
                 Some(Err(error)) => {
                     let totals = &mut self.totals;
-                    self.progress.hide_while(|| totals.add_failed(&location, error.to_string()));
+                    self.progress
+                        .hide_while(|| totals.add_failed(&location, error.to_string()));
                     return Ok(());
                 }
             };
@@ -273,4 +283,3 @@ impl ImportRun {
         }
     }
 }
-

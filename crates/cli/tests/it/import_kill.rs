@@ -90,9 +90,16 @@ async fn an_import_that_is_killed_often_stores_each_event_once_beside_live_traff
 
     let again = running.easel(&["import", "--json", archive.to_str().unwrap()]);
     let summary: Value = serde_json::from_str(&again.stdout).unwrap();
-    assert_eq!((&summary["read"], &summary["files_finished_before"]), (&0.into(), &3.into()));
+    assert_eq!(
+        (&summary["read"], &summary["files_finished_before"]),
+        (&0.into(), &3.into())
+    );
     let counts = counts(&caller).await;
-    assert_eq!(counts, [count, 0, broken_count], "accepted, duplicates, rejected");
+    assert_eq!(
+        counts,
+        [count, 0, broken_count],
+        "accepted, duplicates, rejected"
+    );
     check_log(&caller, count, &live).await;
     check_quarantine(&caller, broken_count).await;
     writeln!(
@@ -129,7 +136,9 @@ fn write_archive(archive: &Path, count: u64) -> u64 {
     lines.flush().unwrap();
     let mut array = GzEncoder::new(create("b.json.gz"), Compression::fast());
     for n in third..2 * third {
-        array.write_all(if n == third { b"[" } else { b",\n" }).unwrap();
+        array
+            .write_all(if n == third { b"[" } else { b",\n" })
+            .unwrap();
         if let Some(extra) = record(n, &mut array) {
             write!(array, ",{extra}").unwrap();
         }
@@ -192,7 +201,10 @@ impl Live {
             while !*stopped.borrow() {
                 let numbers: Vec<u64> = (next..next + 25).collect();
                 next += 25;
-                let events: Vec<_> = numbers.iter().map(|n| event("course_updated", *n)).collect();
+                let events: Vec<_> = numbers
+                    .iter()
+                    .map(|n| event("course_updated", *n))
+                    .collect();
                 let answer = caller.put_records(&events).await;
                 let is_stored = answer.is_ok_and(|answer| {
                     answer.status.is_success() && answer.json::<Value>()["FailedRecordCount"] == 0
@@ -218,7 +230,9 @@ async fn check_log(caller: &Caller, count: u64, live: &HashMap<u64, bool>) {
     let mut seen_live = HashMap::new();
     let mut from = 0;
     loop {
-        let page: PageJson = caller.read(&format!("/v1/events?from={from}&limit=1000")).await;
+        let page: PageJson = caller
+            .read(&format!("/v1/events?from={from}&limit=1000"))
+            .await;
         if page.next == from {
             break;
         }
@@ -228,7 +242,11 @@ async fn check_log(caller: &Caller, count: u64, live: &HashMap<u64, bool>) {
                 continue; // an operator event
             };
             if n < FIRST {
-                assert_eq!(seen_live.insert(n, ()), None, "live event {n} is stored twice");
+                assert_eq!(
+                    seen_live.insert(n, ()),
+                    None,
+                    "live event {n} is stored twice"
+                );
                 continue;
             }
             let seen = &mut seen[usize::try_from(n - FIRST).unwrap()];
@@ -239,7 +257,10 @@ async fn check_log(caller: &Caller, count: u64, live: &HashMap<u64, bool>) {
     let missing = seen.iter().filter(|seen| !**seen).count();
     assert_eq!(missing, 0, "imported events are missing");
     for (n, is_stored) in live {
-        assert!(!is_stored || seen_live.contains_key(n), "live event {n} is missing");
+        assert!(
+            !is_stored || seen_live.contains_key(n),
+            "live event {n} is missing"
+        );
     }
 }
 
@@ -255,15 +276,25 @@ fn number_of(bytes: &[u8]) -> Option<u64> {
 async fn check_quarantine(caller: &Caller, count: u64) {
     let (mut from, mut found) = (0, Vec::new());
     loop {
-        let page: Value = caller.read(&format!("/v1/quarantine?from={from}&limit=1000")).await;
+        let page: Value = caller
+            .read(&format!("/v1/quarantine?from={from}&limit=1000"))
+            .await;
         let records = page["records"].as_array().unwrap();
         let Some(last) = records.last() else { break };
         from = last["offset"].as_u64().unwrap() + 1;
-        found.extend(records.iter().map(|record| record["data"].as_str().unwrap().to_owned()));
+        found.extend(
+            records
+                .iter()
+                .map(|record| record["data"].as_str().unwrap().to_owned()),
+        );
     }
     let mut distinct = found.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(found.len(), distinct.len(), "a broken record is in quarantine twice");
+    assert_eq!(
+        found.len(),
+        distinct.len(),
+        "a broken record is in quarantine twice"
+    );
     assert_eq!(found.len() as u64, count);
 }

@@ -49,7 +49,9 @@ impl Emulator {
             .spawn()
             .unwrap();
         let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut url)
+            .unwrap();
         let url = url.trim().to_owned();
         assert!(url.starts_with("http://"), "moto does not start: {url:?}");
         Self { child, url }
@@ -66,8 +68,13 @@ impl Drop for Emulator {
 
 fn python_with_moto() -> Option<OsString> {
     let python = std::env::var_os("EASEL_TEST_PYTHON")?;
-    let check = Command::new(&python).args(["-c", "import boto3, moto.server, flask"]).output();
-    check.ok().filter(|output| output.status.success()).map(|_| python)
+    let check = Command::new(&python)
+        .args(["-c", "import boto3, moto.server, flask"])
+        .output();
+    check
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|_| python)
 }
 
 #[test]
@@ -80,7 +87,10 @@ fn the_objects_of_a_bucket_are_imported_once() {
     let files = folder.path().join("files");
     fs::create_dir_all(files.join("2026/01")).unwrap();
     let events = |numbers: std::ops::Range<u64>, separator: &[u8]| {
-        numbers.map(|n| event("course_created", n)).collect::<Vec<_>>().join(separator)
+        numbers
+            .map(|n| event("course_created", n))
+            .collect::<Vec<_>>()
+            .join(separator)
     };
     fs::write(files.join("2026/01/firehose-1"), events(0..5000, b"")).unwrap();
     let compressed = zstd::encode_all(&*events(5000..9000, b"\n"), 1).unwrap();
@@ -93,25 +103,46 @@ fn the_objects_of_a_bucket_are_imported_once() {
     let import = |args: &[&str], variables: &[(&str, &str)]| {
         let all = [&["import", "--json", "--data", data], args].concat();
         let variables = variables.iter().copied();
-        Ran::new(&command(folder.path(), &all).envs(variables).output().unwrap())
+        Ran::new(
+            &command(folder.path(), &all)
+                .envs(variables)
+                .output()
+                .unwrap(),
+        )
     };
     let json = |ran: &Ran| -> Value {
         serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran}"))
     };
-    let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "eu-north-1")];
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "k"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+        ("AWS_REGION", "eu-north-1"),
+    ];
     let endpoint = ["--endpoint-url", &emulator.url];
 
     // One object, one folder, and the rest of the bucket.
-    let one = import(&[&["s3://meadow/events/other.json"], &endpoint[..]].concat(), &keys);
+    let one = import(
+        &[&["s3://meadow/events/other.json"], &endpoint[..]].concat(),
+        &keys,
+    );
     assert_eq!(json(&one)["accepted"], 100, "{one}");
-    let some = import(&[&["s3://meadow/events/2026/"], &endpoint[..]].concat(), &keys);
+    let some = import(
+        &[&["s3://meadow/events/2026/"], &endpoint[..]].concat(),
+        &keys,
+    );
     assert_eq!(json(&some)["accepted"], 9000, "{some}");
     let with_address = [&keys[..], &[("AWS_ENDPOINT_URL", &*emulator.url)]].concat();
     let all = import(&["s3://meadow"], &with_address);
-    assert_eq!((&json(&all)["files_finished_before"], &json(&all)["read"]), (&3.into(), &0.into()));
+    assert_eq!(
+        (&json(&all)["files_finished_before"], &json(&all)["read"]),
+        (&3.into(), &0.into())
+    );
 
     // Keys and address of a profile.
-    let profile = format!("[profile campus]\nregion = eu-north-1\nendpoint_url = {}\n", emulator.url);
+    let profile = format!(
+        "[profile campus]\nregion = eu-north-1\nendpoint_url = {}\n",
+        emulator.url
+    );
     let credentials = "[campus]\naws_access_key_id = k\naws_secret_access_key = s\n";
     fs::write(folder.path().join("config"), profile).unwrap();
     fs::write(folder.path().join("credentials"), credentials).unwrap();
@@ -120,9 +151,15 @@ fn the_objects_of_a_bucket_are_imported_once() {
         ("AWS_CONFIG_FILE", "config"),
         ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
     ];
-    let renamed = import(&["s3://meadow/events/other.json", "--name", "again"], &of_profile);
+    let renamed = import(
+        &["s3://meadow/events/other.json", "--name", "again"],
+        &of_profile,
+    );
     let found = json(&renamed);
-    assert_eq!(found["accepted"].as_u64().unwrap() + found["duplicates"].as_u64().unwrap(), 100);
+    assert_eq!(
+        found["accepted"].as_u64().unwrap() + found["duplicates"].as_u64().unwrap(),
+        100
+    );
 
     let missing = import(&[&["s3://meadow/nothing"], &endpoint[..]].concat(), &keys);
     assert_eq!(missing.code, Some(65), "{missing}");

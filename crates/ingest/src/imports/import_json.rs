@@ -57,7 +57,11 @@ impl BeginJson {
             if file.location.is_empty() || file.location.len() > max_location {
                 return Err(format!("`location` must have 1 to {max_location} bytes."));
             }
-            if file.version.as_ref().is_some_and(|version| version.len() > max_text) {
+            if file
+                .version
+                .as_ref()
+                .is_some_and(|version| version.len() > max_text)
+            {
                 return Err(format!("`version` must have at most {max_text} bytes."));
             }
             if file.size.is_some_and(|size| i64::try_from(size).is_err()) {

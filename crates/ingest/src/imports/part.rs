@@ -5,9 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use easel_access::Problem;
 use easel_log::{AppendError, Appended, run_blocking};
-use easel_sources::{
-    ImportCounts, ImportKey, ImportState, Imports, SavedPart, SourceStoreError,
-};
+use easel_sources::{ImportCounts, ImportKey, ImportState, Imports, SavedPart, SourceStoreError};
 use tracing::debug;
 
 use super::part_parser::PartPlaces;
@@ -210,7 +208,11 @@ pub(super) fn store_failed(error: SourceStoreError) -> Problem {
     let error: &dyn std::error::Error = &error;
     tracing::error!(error, "the state of an import cannot be used");
     let detail = "The state of imports cannot be read or saved now.";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "imports_unavailable", detail);
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "imports_unavailable",
+        detail,
+    );
     problem.retry_after(super::LATER)
 }
 

@@ -105,7 +105,10 @@ mod tests {
         });
         match (found, wanted) {
             (Ok(found), Ok(wanted)) => {
-                let wanted: Vec<_> = wanted.iter().map(|(at, t)| (*at, (*t).to_owned())).collect();
+                let wanted: Vec<_> = wanted
+                    .iter()
+                    .map(|(at, t)| (*at, (*t).to_owned()))
+                    .collect();
                 assert_eq!(found, wanted);
             }
             (Err(found), Err(wanted)) => assert!(found.contains(wanted), "{found}"),
@@ -124,10 +127,19 @@ mod tests {
     fn a_body_that_is_not_a_part_is_refused() {
         check("{}\n{}\n", Err("byte 0 of the part is not the head"));
         check("{\"at\":5,\"length\":3}", Err("not the head"));
-        check("{\"at\":5,\"length\":3}\nab\n", Err("byte 20 of the part does not have"));
-        check("{\"at\":5,\"length\":18446744073709551615}\nab\n", Err("does not have"));
+        check(
+            "{\"at\":5,\"length\":3}\nab\n",
+            Err("byte 20 of the part does not have"),
+        );
+        check(
+            "{\"at\":5,\"length\":18446744073709551615}\nab\n",
+            Err("does not have"),
+        );
         check("{\"at\":4,\"length\":0}\n\n", Err("must rise"));
-        check("{\"at\":5,\"length\":0}\n\n{\"at\":5,\"length\":0}\n\n", Err("must rise"));
+        check(
+            "{\"at\":5,\"length\":0}\n\n{\"at\":5,\"length\":0}\n\n",
+            Err("must rise"),
+        );
         let record = |at| format!("{{\"at\":{at},\"length\":0}}\n\n");
         let four: String = (5..9).map(record).collect();
         check(&four, Err("more than 3 records"));

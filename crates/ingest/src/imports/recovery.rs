@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use easel_log::{Found, Offset, ReadError, Reader, SharedLog, run_blocking};
 use easel_quarantine::Quarantine;
-use easel_sources::{
-    ImportKey, ImportState, Imports, PendingPart, RecordPlace, SourceStoreError,
-};
+use easel_sources::{ImportKey, ImportState, Imports, PendingPart, RecordPlace, SourceStoreError};
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -88,7 +86,10 @@ async fn last_stored(
                 let of_import =
                     records.filter(|record| record.provenance.source.as_deref() == Some(&*source));
                 let places = of_import.filter_map(|record| {
-                    place_of(record.arrival.as_deref()?.message_id.as_deref()?, &state.key)
+                    place_of(
+                        record.arrival.as_deref()?.message_id.as_deref()?,
+                        &state.key,
+                    )
                 });
                 last = std::cmp::max(last, places.max());
             }

@@ -57,19 +57,26 @@ impl<'a> Client<'a> {
             key, generation, ..
         } = self;
         let path = format!("/v1/imports/{key}/parts?generation={generation}&{query}");
-        self.doors.send(Request::post(path).body(body.into()).unwrap()).await
+        self.doors
+            .send(Request::post(path).body(body.into()).unwrap())
+            .await
     }
 
     async fn show(&self) -> Value {
         let path = format!("/v1/imports/{}", self.key);
-        self.doors.send(Request::get(path).body(Body::empty()).unwrap()).await.json
+        self.doors
+            .send(Request::get(path).body(Body::empty()).unwrap())
+            .await
+            .json
     }
 }
 
 async fn begin(doors: &Doors, version: &str) -> Answer {
     let file = json!({ "location": "/archive/a.json", "size": 9, "version": version });
     let body = json!({ "files": [file] }).to_string();
-    doors.send(Request::post("/v1/imports").body(body.into()).unwrap()).await
+    doors
+        .send(Request::post("/v1/imports").body(body.into()).unwrap())
+        .await
 }
 
 /// Returns record `n`: every third one is no event.
@@ -97,7 +104,12 @@ async fn check_all(doors: &Doors, count: u64) {
     let wanted: Vec<_> = events.into_iter().map(record).collect();
     let stored = doors.stored().await;
     assert!(stored == wanted, "{} events are stored", stored.len());
-    let found: Vec<_> = doors.quarantined().await.into_iter().map(|found| found.bytes).collect();
+    let found: Vec<_> = doors
+        .quarantined()
+        .await
+        .into_iter()
+        .map(|found| found.bytes)
+        .collect();
     assert_eq!(found, broken.into_iter().map(record).collect::<Vec<_>>());
 }
 
@@ -119,8 +131,16 @@ async fn a_part_is_stored_with_its_place_and_moves_the_position() {
     let place = format!("{}:6000", client.key);
     assert_eq!(stored.arrival.unwrap().message_id.as_deref(), Some(&*place));
     let quarantined = &doors.quarantined().await[0];
-    assert!(quarantined.detail.ends_with("; in /archive/a.json at byte 4000"), "{quarantined:?}");
-    assert_eq!((&*quarantined.door, quarantined.source.as_deref()), ("import", Some("import:default")));
+    assert!(
+        quarantined
+            .detail
+            .ends_with("; in /archive/a.json at byte 4000"),
+        "{quarantined:?}"
+    );
+    assert_eq!(
+        (&*quarantined.door, quarantined.source.as_deref()),
+        ("import", Some("import:default"))
+    );
 }
 
 #[tokio::test]
@@ -143,7 +163,11 @@ async fn a_part_at_another_position_is_refused() {
     for (start, end) in [(1, 2), (0, 4), (0, 2), (3, 5), (1, 5)] {
         let answer = client.send(start..end, &records(start..end)).await;
         let is_allowed = (start, end) == (0, 4) || (start, end) == (0, 2);
-        let wanted = if is_allowed { StatusCode::OK } else { StatusCode::CONFLICT };
+        let wanted = if is_allowed {
+            StatusCode::OK
+        } else {
+            StatusCode::CONFLICT
+        };
         assert_eq!(answer.status, wanted, "{start}..{end}: {answer:?}");
         if !is_allowed {
             assert_eq!(answer.json["code"], "wrong_position");
@@ -184,7 +208,9 @@ async fn a_value_of_many_parts_keeps_its_position_until_its_end() {
     client.send_body("start=0&end=0", body(0..3)).await;
     // A client that was interrupted sends the value from its start.
     client.send_body("start=0&end=0", body(0..3)).await;
-    let answer = client.send_body("start=0&end=90&last=true", body(3..6)).await;
+    let answer = client
+        .send_body("start=0&end=90&last=true", body(3..6))
+        .await;
     check_counts(&answer.json["file"], [90, 4, 0, 2]);
     assert_eq!(answer.json["file"]["finished"], true);
     check_all(&doors, 6).await;
@@ -194,17 +220,33 @@ async fn a_value_of_many_parts_keeps_its_position_until_its_end() {
 async fn a_finished_file_stays_finished_until_it_changes() {
     let doors = Doors::without_duplicate_window();
     let client = Client::begin(&doors).await;
-    let answer = client.send_body("start=0&end=90&checkpoint=x&last=true", Body::empty()).await;
+    let answer = client
+        .send_body("start=0&end=90&checkpoint=x&last=true", Body::empty())
+        .await;
     assert_eq!(answer.json["file"]["finished"], true);
     let same = begin(&doors, "v1").await.json["files"][0].clone();
-    assert_eq!((&same["generation"], &same["finished"]), (&json!(1), &json!(true)));
+    assert_eq!(
+        (&same["generation"], &same["finished"]),
+        (&json!(1), &json!(true))
+    );
     let changed = begin(&doors, "v2").await.json["files"][0].clone();
-    assert_eq!((&changed["generation"], &changed["finished"]), (&json!(2), &json!(false)));
-    assert_eq!((&changed["position"], &changed["checkpoint"]), (&json!(90), &json!("x")));
+    assert_eq!(
+        (&changed["generation"], &changed["finished"]),
+        (&json!(2), &json!(false))
+    );
+    assert_eq!(
+        (&changed["position"], &changed["checkpoint"]),
+        (&json!(90), &json!("x"))
+    );
 }
 
 /// Appends the records of a part as a server does that is killed before it saves the position.
-async fn append_and_crash(doors: &Doors, key: &str, numbers: std::ops::Range<u64>, with_events: bool) {
+async fn append_and_crash(
+    doors: &Doors,
+    key: &str,
+    numbers: std::ops::Range<u64>,
+    with_events: bool,
+) {
     let key: ImportKey = key.parse().unwrap();
     let heads = PendingPart {
         log: doors.log.bounds().borrow().head.get(),
@@ -216,7 +258,11 @@ async fn append_and_crash(doors: &Doors, key: &str, numbers: std::ops::Range<u64
         ..Provenance::default()
     });
     // Another door stores events too.
-    let live = NewRecord::new(uuid::Uuid::from_u128(1), "live", Bytes::from_static(b"live"));
+    let live = NewRecord::new(
+        uuid::Uuid::from_u128(1),
+        "live",
+        Bytes::from_static(b"live"),
+    );
     doors.log.append(vec![live]).await.unwrap();
     let (events, broken): (Vec<_>, Vec<_>) = numbers.partition(|n| n % 3 != 2);
     let broken = broken.into_iter().map(|n| NewQuarantined {
@@ -235,7 +281,11 @@ async fn append_and_crash(doors: &Doors, key: &str, numbers: std::ops::Range<u64
                 message_id: Some(format!("{key}:{}", n * SPACING).into()),
                 sent_at: None,
             })),
-            ..NewRecord::new(uuid::Uuid::from_u128(u128::from(n) + 7), "course_created", record(n))
+            ..NewRecord::new(
+                uuid::Uuid::from_u128(u128::from(n) + 7),
+                "course_created",
+                record(n),
+            )
         });
         doors.log.append(events.collect()).await.unwrap();
     }
@@ -250,7 +300,9 @@ async fn a_part_that_a_killed_server_stored_without_saving_is_not_stored_again()
         append_and_crash(&doors, &client.key, 4..9, with_events).await;
         if at_start {
             let log: SharedLog = Arc::<easel_testkit::FailingLog>::clone(&doors.log);
-            recover_imports(&doors.imports, &log, &doors.quarantine).await.unwrap();
+            recover_imports(&doors.imports, &log, &doors.quarantine)
+                .await
+                .unwrap();
             assert!(doors.imports.pending().unwrap().is_empty());
         }
         let second = Client::begin(&doors).await;
@@ -259,12 +311,21 @@ async fn a_part_that_a_killed_server_stored_without_saving_is_not_stored_again()
         second.send(4..6, &records(4..6)).await;
         second.send(6..10, &records(6..10)).await;
         check_counts(&second.show().await, [20_000, 7, 0, 3]);
-        let live = doors.stored().await.iter().filter(|bytes| bytes[..] == b"live"[..]).count();
+        let live = doors
+            .stored()
+            .await
+            .iter()
+            .filter(|bytes| bytes[..] == b"live"[..])
+            .count();
         assert_eq!(live, 1);
         let mut stored = doors.stored().await;
         stored.retain(|bytes| bytes[..] != b"live"[..]);
         let wanted: Vec<_> = (0..10).filter(|n| n % 3 != 2).map(record).collect();
-        assert!(stored == wanted, "{with_events} {at_start}: {}", stored.len());
+        assert!(
+            stored == wanted,
+            "{with_events} {at_start}: {}",
+            stored.len()
+        );
         assert_eq!(doors.quarantined().await.len(), 3);
     }
 }
@@ -315,14 +376,25 @@ async fn a_malformed_part_is_refused_with_its_reason() {
         ("start=0&end=1&other=1", "", 400, "invalid_query"),
     ] {
         let answer = client.send_body(query, body).await;
-        let found = (answer.status.as_u16(), answer.json["code"].as_str().unwrap());
+        let found = (
+            answer.status.as_u16(),
+            answer.json["code"].as_str().unwrap(),
+        );
         assert_eq!(found, (status, code), "{query}");
     }
     let request = Request::post("/v1/imports/0123456789abcdef/parts?generation=1&start=0&end=1");
     let answer = doors.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.json["code"], "no_such_import");
-    for body in ["", "[]", "{}", r#"{"files":[{"location":""}]}"#, r#"{"name":"A","files":[]}"#] {
-        let answer = doors.send(Request::post("/v1/imports").body(body.into()).unwrap()).await;
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"files":[{"location":""}]}"#,
+        r#"{"name":"A","files":[]}"#,
+    ] {
+        let answer = doors
+            .send(Request::post("/v1/imports").body(body.into()).unwrap())
+            .await;
         assert_eq!(answer.json["code"], "invalid_import", "{body}: {answer:?}");
     }
 }
@@ -332,7 +404,13 @@ async fn a_forgotten_file_is_imported_from_its_start() {
     let doors = Doors::without_duplicate_window();
     let client = Client::begin(&doors).await;
     client.send(0..2, &records(0..2)).await;
-    let list = doors.send(Request::get("/v1/imports?limit=5").body(Body::empty()).unwrap()).await;
+    let list = doors
+        .send(
+            Request::get("/v1/imports?limit=5")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
     assert_eq!(list.json["files"].as_array().unwrap().len(), 1);
     let delete = || {
         let path = format!("/v1/imports/{}", client.key);
@@ -350,8 +428,12 @@ async fn a_large_record_and_a_message_of_sqs_come_with_what_is_known_about_them(
     let client = Client::begin(&doors).await;
     let envelope = r#"{"sensor":"s","data":[{"type":"Event","action":"Created","eventTime":"2019-11-05T07:38:00Z"}]}"#;
     let head = json!({ "at": 0, "length": envelope.len(), "event_name": "course_created", "sent_at": 1_573_000_000_000_u64 });
-    let body = format!("{head}\n{envelope}\n{{\"at\":100,\"length\":2,\"total_length\":99000000}}\n{{\"\n");
-    let answer = client.send_body("start=0&end=99000100&last=true", body).await;
+    let body = format!(
+        "{head}\n{envelope}\n{{\"at\":100,\"length\":2,\"total_length\":99000000}}\n{{\"\n"
+    );
+    let answer = client
+        .send_body("start=0&end=99000100&last=true", body)
+        .await;
     assert_eq!(answer.json["faults"][0]["code"], "too_large", "{answer:?}");
     let Read::Block(block) = doors.log.read(Offset::ZERO).await.unwrap() else {
         panic!("no block");

@@ -22,8 +22,14 @@ fn a_saved_part_is_read_back_after_a_reopen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sources.db");
     let imports = Imports::open(&path).unwrap();
-    let state = imports.begin(&file("a"), HEADS, Timestamp::UNIX_EPOCH).unwrap().unwrap();
-    assert_eq!((state.generation, state.position, state.through), (1, 0, None));
+    let state = imports
+        .begin(&file("a"), HEADS, Timestamp::UNIX_EPOCH)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (state.generation, state.position, state.through),
+        (1, 0, None)
+    );
     imports.mark_pending(&state.key, HEADS).unwrap();
     assert_eq!(imports.pending().unwrap().len(), 1);
     let part = SavedPart {
@@ -41,7 +47,9 @@ fn a_saved_part_is_read_back_after_a_reopen() {
             quarantine: 3,
         },
     };
-    imports.save(&state.key, &part, Timestamp::UNIX_EPOCH).unwrap();
+    imports
+        .save(&state.key, &part, Timestamp::UNIX_EPOCH)
+        .unwrap();
     // A part without a record leaves the places.
     let empty = SavedPart {
         through: None,
@@ -49,13 +57,21 @@ fn a_saved_part_is_read_back_after_a_reopen() {
         counts: ImportCounts::default(),
         ..part.clone()
     };
-    imports.save(&state.key, &empty, Timestamp::UNIX_EPOCH).unwrap();
+    imports
+        .save(&state.key, &empty, Timestamp::UNIX_EPOCH)
+        .unwrap();
     drop(imports);
     let imports = Imports::open(&path).unwrap();
     assert!(imports.pending().unwrap().is_empty());
     let saved = imports.get(&state.key).unwrap().unwrap();
-    assert_eq!((saved.position, &*saved.checkpoint, saved.is_finished), (900, "lines", true));
-    assert_eq!((saved.through, saved.stored_through), (Some(800), Some(800)));
+    assert_eq!(
+        (saved.position, &*saved.checkpoint, saved.is_finished),
+        (900, "lines", true)
+    );
+    assert_eq!(
+        (saved.through, saved.stored_through),
+        (Some(800), Some(800))
+    );
     assert_eq!((saved.counts, saved.heads), (part.counts, part.heads));
     assert_eq!(imports.list("", 10).unwrap(), [saved.clone()]);
     assert!(imports.list(saved.key.as_str(), 10).unwrap().is_empty());
@@ -66,12 +82,23 @@ fn a_saved_part_is_read_back_after_a_reopen() {
 #[test]
 fn a_new_client_gets_a_new_generation_and_keeps_the_position() {
     let imports = Imports::in_memory().unwrap();
-    let begin = |version| imports.begin(&file(version), HEADS, Timestamp::UNIX_EPOCH).unwrap().unwrap();
+    let begin = |version| {
+        imports
+            .begin(&file(version), HEADS, Timestamp::UNIX_EPOCH)
+            .unwrap()
+            .unwrap()
+    };
     let first = begin("a");
     imports.settle(&first.key, (Some(40), None), HEADS).unwrap();
     let second = begin("b");
-    assert_eq!((second.generation, second.file.version.as_deref()), (2, Some("b")));
-    assert_eq!((second.stored_through, second.is_pending), (Some(40), false));
+    assert_eq!(
+        (second.generation, second.file.version.as_deref()),
+        (2, Some("b"))
+    );
+    assert_eq!(
+        (second.stored_through, second.is_pending),
+        (Some(40), false)
+    );
 }
 
 #[tokio::test]

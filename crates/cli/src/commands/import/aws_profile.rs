@@ -21,7 +21,9 @@ impl AwsProfile {
     /// Reads the profile of `AWS_PROFILE`, or the default one. Returns `None` if the files have no such profile and the
     /// variable is not set.
     pub(super) fn load() -> anyhow::Result<Option<Self>> {
-        let wanted = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        let wanted = std::env::var("AWS_PROFILE")
+            .ok()
+            .filter(|name| !name.is_empty());
         let name = wanted.as_deref().unwrap_or("default");
         let mut settings = HashMap::new();
         let config = read("AWS_CONFIG_FILE", "config")?;
@@ -68,7 +70,11 @@ fn section(text: &str, name: &str) -> Vec<(String, String)> {
     let mut is_wanted = false;
     let mut settings = Vec::new();
     for line in text.lines() {
-        if let Some(head) = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(head) = line
+            .trim()
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             is_wanted = head.split_whitespace().eq(name.split_whitespace());
             continue;
         }

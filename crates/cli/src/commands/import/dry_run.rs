@@ -47,7 +47,8 @@ impl DryRun {
                         progress.add(part.read_bytes);
                     }
                     Some(Err(error)) => {
-                        progress.hide_while(|| self.totals.add_failed(&location, format!("{error}")));
+                        progress
+                            .hide_while(|| self.totals.add_failed(&location, format!("{error}")));
                         break;
                     }
                     None => {
@@ -74,7 +75,10 @@ impl DryRun {
             match admit_hosted(&record.bytes, &limits, record.event_name.as_deref()) {
                 Ok(event) => {
                     self.totals.accepted += 1;
-                    *self.events_by_type.entry(event.event_type.to_string()).or_default() += 1;
+                    *self
+                        .events_by_type
+                        .entry(event.event_type.to_string())
+                        .or_default() += 1;
                     let at = event.occurred_at;
                     self.first = Some(self.first.map_or(at, |first| std::cmp::min(first, at)));
                     self.last = std::cmp::max(self.last, Some(at));

@@ -69,16 +69,19 @@ pub(super) async fn begin(
     name: Option<&str>,
     files: &[FileToImport],
 ) -> Result<Vec<ImportedFileJson>, Failure> {
-    let file = |file: &FileToImport| {
-        json!({ "location": file.location, "size": file.size, "version": file.version })
-    };
+    let file = |file: &FileToImport| json!({ "location": file.location, "size": file.size, "version": file.version });
     let files: Vec<_> = files.iter().map(file).collect();
     let body = match name {
         Some(name) => json!({ "name": name, "files": files }),
         None => json!({ "files": files }),
     };
     let patience = Patience::new(MAX_WAIT);
-    let answer = client.post_patiently("/v1/imports", "application/json", body.to_string().into(), patience);
+    let answer = client.post_patiently(
+        "/v1/imports",
+        "application/json",
+        body.to_string().into(),
+        patience,
+    );
     let FileListJson { files } = client::read(&answer.await?)?;
     Ok(files)
 }

@@ -35,17 +35,26 @@ impl FileToImport {
     /// with a dot are left out.
     pub(super) fn all_at(path: &Path) -> Result<Vec<Self>, Failure> {
         let context = || format!("failed to read {}", path.display());
-        let path = path.canonicalize().with_context(context).or_exit(Code::BadInput)?;
+        let path = path
+            .canonicalize()
+            .with_context(context)
+            .or_exit(Code::BadInput)?;
         let mut files = Vec::new();
         if path.is_dir() {
-            add_folder(&path, &mut files).with_context(context).or_exit(Code::BadInput)?;
+            add_folder(&path, &mut files)
+                .with_context(context)
+                .or_exit(Code::BadInput)?;
             files.sort_by(|a, b| a.location.cmp(&b.location));
             if files.is_empty() {
                 let error = anyhow!("the folder {} has no files", path.display());
                 return Err(Failure::new(Code::BadInput, error));
             }
         } else {
-            files.push(Self::at(&path).with_context(context).or_exit(Code::BadInput)?);
+            files.push(
+                Self::at(&path)
+                    .with_context(context)
+                    .or_exit(Code::BadInput)?,
+            );
         }
         Ok(files)
     }

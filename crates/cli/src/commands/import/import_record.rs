@@ -42,7 +42,12 @@ pub(super) struct ImportRecord {
 struct MessageJson<'a> {
     #[serde(borrow, rename = "Body", alias = "body")]
     body: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "MessageAttributes", alias = "messageAttributes")]
+    #[serde(
+        borrow,
+        default,
+        rename = "MessageAttributes",
+        alias = "messageAttributes"
+    )]
     message_attributes: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     #[serde(borrow, default, rename = "Attributes", alias = "attributes")]
     attributes: Option<&'a RawValue>,
@@ -73,7 +78,9 @@ pub(super) fn records_of(value: &[u8], at: u64, framing: Framing) -> Vec<ImportR
     let mut records = Vec::new();
     for piece in value.pieces(framing) {
         match piece.elements() {
-            Some(elements) => elements.into_iter().for_each(|element| element.add_to(&mut records)),
+            Some(elements) => elements
+                .into_iter()
+                .for_each(|element| element.add_to(&mut records)),
             None => piece.add_to(&mut records),
         }
     }
@@ -94,7 +101,10 @@ impl<'a> Piece<'a> {
 
     /// Returns the piece with these bytes, which are a slice of this one.
     fn within(self, bytes: &'a [u8]) -> Self {
-        let distance = bytes.as_ptr().addr().saturating_sub(self.bytes.as_ptr().addr());
+        let distance = bytes
+            .as_ptr()
+            .addr()
+            .saturating_sub(self.bytes.as_ptr().addr());
         Self {
             bytes,
             at: self.at + distance as u64,
@@ -108,14 +118,17 @@ impl<'a> Piece<'a> {
         }
         let mut ranges: Vec<ValueRange> = Vec::new();
         Splitter::resume(Framing::Brackets, false).split(self.bytes, true, &mut ranges);
-        let objects = ranges.iter().map(|value| self.bytes.get(value.range.clone()));
+        let objects = ranges
+            .iter()
+            .map(|value| self.bytes.get(value.range.clone()));
         let objects = objects.map(|object| {
             object.filter(|object| object.starts_with(b"{") && object.ends_with(b"}"))
         });
         match objects.collect::<Option<Vec<_>>>() {
-            Some(objects) if objects.len() > 1 => {
-                objects.into_iter().map(|object| self.within(object)).collect()
-            }
+            Some(objects) if objects.len() > 1 => objects
+                .into_iter()
+                .map(|object| self.within(object))
+                .collect(),
             Some(_) | None => vec![self],
         }
     }
@@ -138,8 +151,12 @@ impl<'a> Piece<'a> {
             return;
         }
         if let Ok(MessageListJson { messages }) = serde_json::from_slice(self.bytes) {
-            let messages = messages.into_iter().map(|message| self.within(message.get().as_bytes()));
-            records.extend(messages.map(|message| message.message().unwrap_or_else(|| message.record())));
+            let messages = messages
+                .into_iter()
+                .map(|message| self.within(message.get().as_bytes()));
+            records.extend(
+                messages.map(|message| message.message().unwrap_or_else(|| message.record())),
+            );
             return;
         }
         records.push(self.message().unwrap_or_else(|| self.record()));
@@ -152,7 +169,9 @@ impl<'a> Piece<'a> {
         let attributes = message.message_attributes.unwrap_or_default();
         let name = attributes.get("event_name");
         let name = name.and_then(|raw| serde_json::from_str::<AttributeJson>(raw.get()).ok());
-        let system = message.attributes.map(|raw| serde_json::from_str(raw.get()));
+        let system = message
+            .attributes
+            .map(|raw| serde_json::from_str(raw.get()));
         let system: SystemAttributesJson = system.and_then(Result::ok).unwrap_or_default();
         let sent_at = system.sent_timestamp.and_then(|value| match value {
             serde_json::Value::String(text) => text.parse().ok(),
@@ -199,16 +218,30 @@ mod tests {
     #[test]
     fn a_line_can_have_several_events_without_a_separator() {
         let line = r#"{"a":"}{"}{"b":1} {"c":[{}]}"#;
-        let wanted = [(100, r#"{"a":"}{"}"#), (110, r#"{"b":1}"#), (118, r#"{"c":[{}]}"#)];
+        let wanted = [
+            (100, r#"{"a":"}{"}"#),
+            (110, r#"{"b":1}"#),
+            (118, r#"{"c":[{}]}"#),
+        ];
         check(line, Framing::Lines, &wanted);
-        for broken in [r#"{"a":1}} {"b":1}"#, r#"{"a":1}{"b""#, r#"{"a":1} 7"#, "7", "nothing"] {
+        for broken in [
+            r#"{"a":1}} {"b":1}"#,
+            r#"{"a":1}{"b""#,
+            r#"{"a":1} 7"#,
+            "7",
+            "nothing",
+        ] {
             check(broken, Framing::Lines, &[(100, broken)]);
         }
     }
 
     #[test]
     fn the_elements_of_an_array_have_places_of_their_own() {
-        check(" [{}, {\"a\":1}]", Framing::Lines, &[(102, "{}"), (106, "{\"a\":1}")]);
+        check(
+            " [{}, {\"a\":1}]",
+            Framing::Lines,
+            &[(102, "{}"), (106, "{\"a\":1}")],
+        );
         check("[]", Framing::Lines, &[]);
         check("[{}, {\"a\"]", Framing::Lines, &[(100, "[{}, {\"a\"]")]);
     }
@@ -221,7 +254,12 @@ mod tests {
             format!("{{\"Messages\":[{message}]}}"),
             format!("{{\"Records\": [ {of_lambda} ]}}"),
         ];
-        for (text, at) in [(message, 100), (of_lambda, 100), (&lists[0], 113), (&lists[1], 114)] {
+        for (text, at) in [
+            (message, 100),
+            (of_lambda, 100),
+            (&lists[0], 113),
+            (&lists[1], 114),
+        ] {
             let wanted = ImportRecord {
                 at,
                 bytes: b"{\"metadata\":{}}".to_vec(),
@@ -229,7 +267,11 @@ mod tests {
                 event_name: Some("course_created".to_owned()),
                 sent_at: Some(1_573_000_000_000),
             };
-            assert_eq!(records_of(text.as_bytes(), 100, Framing::Brackets), [wanted], "{text}");
+            assert_eq!(
+                records_of(text.as_bytes(), 100, Framing::Brackets),
+                [wanted],
+                "{text}"
+            );
         }
         let plain = r#"{"Body":"{}"}"#;
         check(plain, Framing::Lines, &[(100, "{}")]);
@@ -252,6 +294,9 @@ mod tests {
         let found = records_of(large.as_bytes(), 0, Framing::Lines);
         assert_eq!(found.len(), 1);
         let record = &found[0];
-        assert_eq!((record.bytes.len(), record.total_length), (SHORTENED_BYTES, Some(large.len())));
+        assert_eq!(
+            (record.bytes.len(), record.total_length),
+            (SHORTENED_BYTES, Some(large.len()))
+        );
     }
 }

@@ -65,7 +65,9 @@ pub(super) enum RecordReadError {
     )]
     Changed { position: u64 },
     /// A checkpoint of another version.
-    #[error("the server has a checkpoint of another version of easel; import the file with that version")]
+    #[error(
+        "the server has a checkpoint of another version of easel; import the file with that version"
+    )]
     UnknownCheckpoint,
 }
 
@@ -196,7 +198,9 @@ impl RecordReader {
         let mut bytes = 0;
         for record in records {
             let is_full = bytes >= self.limits.max_bytes
-                || chunks.back().is_none_or(|chunk| chunk.len() >= self.limits.max_records);
+                || chunks
+                    .back()
+                    .is_none_or(|chunk| chunk.len() >= self.limits.max_records);
             if is_full {
                 chunks.push_back(Vec::new());
                 bytes = 0;
@@ -228,7 +232,8 @@ impl RecordReader {
 
     /// Makes a part of the first `used` bytes.
     fn cut(&mut self, start: u64, used: usize, records: Vec<ImportRecord>) -> ImportPart {
-        self.digest.update(self.rest.get(..used).unwrap_or_default());
+        self.digest
+            .update(self.rest.get(..used).unwrap_or_default());
         self.rest.drain(..used);
         self.base += used as u64;
         self.splitter.cut(used);

@@ -16,8 +16,8 @@ use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
 use hyper_util::rt::TokioExecutor;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
-    HttpResponseBody, HttpService,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
+    HttpResponse, HttpResponseBody, HttpService,
 };
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _};
@@ -48,12 +48,19 @@ pub(super) async fn objects_at(
     address: &str,
     endpoint: Option<&str>,
 ) -> Result<Vec<FileToImport>, Failure> {
-    let (bucket, prefix) = match address.strip_prefix(SCHEME).unwrap_or(address).split_once('/') {
+    let (bucket, prefix) = match address
+        .strip_prefix(SCHEME)
+        .unwrap_or(address)
+        .split_once('/')
+    {
         Some((bucket, prefix)) => (bucket, prefix),
         None => (address.strip_prefix(SCHEME).unwrap_or(address), ""),
     };
     if bucket.is_empty() {
-        return Err(Failure::new(Code::Usage, anyhow!("{address}: the bucket is missing")));
+        return Err(Failure::new(
+            Code::Usage,
+            anyhow!("{address}: the bucket is missing"),
+        ));
     }
     let store = Arc::new(store(bucket, endpoint)?);
     let prefix = Path::parse(prefix.trim_end_matches('/')).or_exit(Code::Usage)?;
@@ -71,12 +78,17 @@ pub(super) async fn objects_at(
     found.retain(|object| object.size > 0);
     found.sort_by(|a, b| a.location.cmp(&b.location));
     if found.is_empty() {
-        return Err(Failure::new(Code::BadInput, anyhow!("there is no object at {address}")));
+        return Err(Failure::new(
+            Code::BadInput,
+            anyhow!("there is no object at {address}"),
+        ));
     }
     let file = |object: ObjectMeta| FileToImport {
         location: format!("{SCHEME}{bucket}/{}", object.location),
         size: Some(object.size),
-        version: object.e_tag.or_else(|| Some(object.last_modified.to_rfc3339())),
+        version: object
+            .e_tag
+            .or_else(|| Some(object.last_modified.to_rfc3339())),
         place: FilePlace::S3(S3Object {
             store: Arc::clone(&store),
             path: object.location,
@@ -87,13 +99,36 @@ pub(super) async fn objects_at(
 }
 
 fn unreachable(address: &str, error: object_store::Error) -> Failure {
-    let code = match &error {
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => Code::Configuration,
-        object_store::Error::NotFound { .. } => Code::BadInput,
-        _ => Code::Unavailable,
+    let cause = anyhow::Error::new(error);
+    // Each error repeats its causes. The last one has the answer of the store.
+    let answer = cause.root_cause().to_string();
+    let has_code = |code: &str| answer.contains(&format!("<Code>{code}</Code>"));
+    let (code, reason) = if has_code("NoSuchBucket") {
+        (Code::BadInput, "there is no such bucket".to_owned())
+    } else if has_code("AccessDenied") {
+        (
+            Code::Configuration,
+            "the keys do not allow it (AccessDenied)".to_owned(),
+        )
+    } else if [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+    ]
+    .into_iter()
+    .any(has_code)
+    {
+        (
+            Code::Configuration,
+            "the keys are wrong or have expired".to_owned(),
+        )
+    } else {
+        (
+            Code::Unavailable,
+            answer.split_whitespace().collect::<Vec<_>>().join(" "),
+        )
     };
-    Failure::new(code, anyhow::Error::new(error).context(format!("failed to read {address}")))
+    Failure::new(code, anyhow!("failed to read {address}: {reason}"))
 }
 
 fn store(bucket: &str, endpoint: Option<&str>) -> Result<AmazonS3, Failure> {
@@ -104,11 +139,16 @@ fn store(bucket: &str, endpoint: Option<&str>) -> Result<AmazonS3, Failure> {
     if let Some(profile) = &profile {
         let needed = [
             (AmazonS3ConfigKey::AccessKeyId, &profile.access_key_id),
-            (AmazonS3ConfigKey::SecretAccessKey, &profile.secret_access_key),
+            (
+                AmazonS3ConfigKey::SecretAccessKey,
+                &profile.secret_access_key,
+            ),
             (AmazonS3ConfigKey::Token, &profile.session_token),
         ];
         // The three belong together.
-        let has_key = builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId).is_some();
+        let has_key = builder
+            .get_config_value(&AmazonS3ConfigKey::AccessKeyId)
+            .is_some();
         for (key, value) in needed.iter().filter(|_| !has_key) {
             if let Some(value) = value {
                 builder = builder.with_config(*key, value.expose());
@@ -118,7 +158,10 @@ fn store(bucket: &str, endpoint: Option<&str>) -> Result<AmazonS3, Failure> {
             (AmazonS3ConfigKey::Region, &profile.region),
             (AmazonS3ConfigKey::Endpoint, &profile.endpoint_url),
         ] {
-            if let Some(value) = value.as_ref().filter(|_| builder.get_config_value(&key).is_none()) {
+            if let Some(value) = value
+                .as_ref()
+                .filter(|_| builder.get_config_value(&key).is_none())
+            {
                 builder = builder.with_config(key, value);
             }
         }
@@ -126,13 +169,18 @@ fn store(bucket: &str, endpoint: Option<&str>) -> Result<AmazonS3, Failure> {
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint);
     }
-    if builder.get_config_value(&AmazonS3ConfigKey::Region).is_none() {
+    if builder
+        .get_config_value(&AmazonS3ConfigKey::Region)
+        .is_none()
+    {
         builder = builder.with_region("us-east-1");
     }
     // An emulator on this machine has no TLS. The endpoint is the operator's choice.
     let options = ClientOptions::new().with_allow_http(true);
     let built = builder.with_client_options(options).build();
-    built.context("failed to set up S3").or_exit(Code::Configuration)
+    built
+        .context("failed to set up S3")
+        .or_exit(Code::Configuration)
 }
 
 impl S3Object {

@@ -50,7 +50,10 @@ impl Totals {
         self.rejected += 1;
         if self.rejected <= MAX_SHOWN {
             let shown = output::printable(location);
-            output::notice(format_args!("{shown} at byte {at}: {}", output::printable(reason)));
+            output::notice(format_args!(
+                "{shown} at byte {at}: {}",
+                output::printable(reason)
+            ));
         } else if self.rejected == MAX_SHOWN + 1 {
             output::notice("further rejected records are only counted");
         }

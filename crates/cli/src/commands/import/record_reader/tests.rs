@@ -50,7 +50,9 @@ fn bytes(parts: &[ImportPart]) -> Vec<Vec<u8>> {
 }
 
 fn events() -> Vec<Vec<u8>> {
-    (0..40).map(|n| format!(r#"{{"metadata":{{"n":{n},"s":"}}]\" {{"}},"body":[[1]]}}"#).into()).collect()
+    (0..40)
+        .map(|n| format!(r#"{{"metadata":{{"n":{n},"s":"}}]\" {{"}},"body":[[1]]}}"#).into())
+        .collect()
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -66,12 +68,21 @@ fn formats() -> Vec<(&'static str, Vec<u8>)> {
         .iter()
         .map(|event| {
             let body = String::from_utf8(event.clone()).unwrap();
-            serde_json::json!({ "MessageId": "m", "Body": body, "Attributes": {} }).to_string().into_bytes()
+            serde_json::json!({ "MessageId": "m", "Body": body, "Attributes": {} })
+                .to_string()
+                .into_bytes()
         })
         .collect();
     let lists: Vec<_> = messages
         .chunks(7)
-        .map(|messages| [&b"{\n \"Messages\": [\n"[..], &messages.join(&b",\n"[..]), b"]\n}\n"].concat())
+        .map(|messages| {
+            [
+                &b"{\n \"Messages\": [\n"[..],
+                &messages.join(&b",\n"[..]),
+                b"]\n}\n",
+            ]
+            .concat()
+        })
         .collect();
     let array = [b"[", &*events.join(&b",\n  "[..]), b"]\n"].concat();
     let (first, second) = events.split_at(13);
@@ -83,8 +94,14 @@ fn formats() -> Vec<(&'static str, Vec<u8>)> {
     let mixed = [&events[0], &b"\n"[..], &events[1..].concat()].concat();
     vec![
         ("lines", events.join(&b"\n"[..])),
-        ("lines of Windows", [&events.join(&b"\r\n"[..])[..], b"\r\n\r\n"].concat()),
-        ("a byte order mark", ["\u{feff}".as_bytes(), &events.join(&b"\n"[..])].concat()),
+        (
+            "lines of Windows",
+            [&events.join(&b"\r\n"[..])[..], b"\r\n\r\n"].concat(),
+        ),
+        (
+            "a byte order mark",
+            ["\u{feff}".as_bytes(), &events.join(&b"\n"[..])].concat(),
+        ),
         ("array", array.clone()),
         ("arrays on lines", arrays.join(&b"\n"[..])),
         ("arrays", arrays.concat()),
@@ -94,7 +111,10 @@ fn formats() -> Vec<(&'static str, Vec<u8>)> {
         ("gzip members", members),
         ("zstd", zstd::encode_all(&*array, 1).unwrap()),
         ("messages", messages.join(&b"\n"[..])),
-        ("array of messages", [b"[", &*messages.join(&b","[..]), b"]"].concat()),
+        (
+            "array of messages",
+            [b"[", &*messages.join(&b","[..]), b"]"].concat(),
+        ),
         ("received messages", lists.concat()),
     ]
 }
@@ -102,16 +122,26 @@ fn formats() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn every_format_gives_the_same_events_however_it_is_divided() {
     for (format, file) in formats() {
-        for (max_records, max_bytes, step) in
-            [(1, 1 << 20, 1 << 20), (7, 1 << 20, 1), (1000, 50, 3), (1000, 1 << 20, 4096), (3, 200, 17)]
-        {
+        for (max_records, max_bytes, step) in [
+            (1, 1 << 20, 1 << 20),
+            (7, 1 << 20, 1),
+            (1000, 50, 3),
+            (1000, 1 << 20, 4096),
+            (3, 200, 17),
+        ] {
             let parts = parts(&file, limits(max_records, max_bytes), step, &START).unwrap();
-            assert!(bytes(&parts) == events(), "{format} {max_records} {max_bytes} {step}");
+            assert!(
+                bytes(&parts) == events(),
+                "{format} {max_records} {max_bytes} {step}"
+            );
             let mut position = 0;
             let mut last_at = None;
             for part in &parts {
                 assert_eq!(part.start, position, "{format}");
-                assert!(part.end >= part.start && part.records.len() <= max_records, "{format}");
+                assert!(
+                    part.end >= part.start && part.records.len() <= max_records,
+                    "{format}"
+                );
                 position = part.end;
                 for record in &part.records {
                     assert!(Some(record.at) > last_at, "{format}");
@@ -148,7 +178,10 @@ fn a_file_can_be_continued_after_each_part() {
 #[test]
 fn a_file_that_changed_or_shrank_is_refused_and_one_that_grew_is_continued() {
     let lines = |numbers: std::ops::Range<u32>| {
-        numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>().into_bytes()
+        numbers
+            .map(|n| format!("{{\"n\":{n}}}\n"))
+            .collect::<String>()
+            .into_bytes()
     };
     let whole = parts(&lines(0..10), limits(100, 1 << 20), 4096, &START).unwrap();
     let start = StartPlace {
@@ -158,8 +191,14 @@ fn a_file_that_changed_or_shrank_is_refused_and_one_that_grew_is_continued() {
     let again = |file: &[u8]| parts(file, limits(100, 1 << 20), 4096, &start);
     assert!(bytes(&again(&lines(0..10)).unwrap()).is_empty());
     assert_eq!(bytes(&again(&lines(0..12)).unwrap()).len(), 2);
-    assert!(matches!(again(&lines(0..9)), Err(RecordReadError::Shrunk { .. })));
-    assert!(matches!(again(&lines(1..12)), Err(RecordReadError::Changed { .. })));
+    assert!(matches!(
+        again(&lines(0..9)),
+        Err(RecordReadError::Shrunk { .. })
+    ));
+    assert!(matches!(
+        again(&lines(1..12)),
+        Err(RecordReadError::Changed { .. })
+    ));
     let unknown = StartPlace {
         checkpoint: "other:1".to_owned(),
         ..start.clone()
@@ -170,7 +209,12 @@ fn a_file_that_changed_or_shrank_is_refused_and_one_that_grew_is_continued() {
 
 #[test]
 fn a_file_without_json_is_refused() {
-    for file in [&b"PAR1\x00\x15"[..], b"# Read me\n\nText\n", b"\x89PNG", b"id,name\n1,x\n"] {
+    for file in [
+        &b"PAR1\x00\x15"[..],
+        b"# Read me\n\nText\n",
+        b"\x89PNG",
+        b"id,name\n1,x\n",
+    ] {
         let read = parts(file, limits(9, 1 << 20), 4096, &START);
         assert!(matches!(read, Err(RecordReadError::NotJson)), "{read:?}");
     }
