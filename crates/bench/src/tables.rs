@@ -185,6 +185,7 @@ impl TablesBenchArgs {
                 subscription: Arc::from("bench"),
                 attempt: NonZeroU32::MIN,
                 replay: None,
+                keys: Vec::new(),
                 items: part.to_vec(),
             };
             let outcome = sink.send(&batch).await;

@@ -13,7 +13,7 @@ use crate::object_members::{members, must_be_object, skip, string_or_number, val
 use crate::scanner::{Container, Scanner};
 
 /// The key of Canvas's own values in `extensions`.
-const CANVAS_EXTENSION: &[u8] = b"com.instructure.canvas";
+pub(crate) const CANVAS_EXTENSION: &[u8] = b"com.instructure.canvas";
 
 /// A text of the envelope with the position of its value. The text is `None` if the value is not a string.
 #[derive(Debug)]

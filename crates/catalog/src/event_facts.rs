@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use crate::caliper_envelope::CANVAS_EXTENSION;
 use crate::event_type::EventOrigin;
 use crate::facts::Facts;
 use crate::flaw::Flaw;
@@ -87,14 +88,26 @@ fn read<'a>(scanner: &mut Scanner<'a>) -> Result<EventDetails<'a>, Flaw> {
             Ok(())
         }
         b"body" => read_body(scanner, &mut details),
+        b"data" => each_item(scanner, |scanner| {
+            member(scanner, b"extensions", |scanner| {
+                member(scanner, CANVAS_EXTENSION, |scanner| {
+                    details.origin = origin(scanner)?;
+                    Ok(())
+                })
+            })
+        }),
         _ => scanner.value(),
     })?;
     Ok(details)
 }
 
-/// Reads the origin from the metadata.
+/// Reads the origin from the metadata, or from the extension of an envelope, which has the same members.
 fn origin(scanner: &mut Scanner<'_>) -> Result<EventOrigin, Flaw> {
     let (mut is_job, mut is_request) = (false, false);
+    if scanner.peek() != Some(b'{') {
+        scanner.value()?;
+        return Ok(EventOrigin::Neither);
+    }
     each_member(scanner, |scanner, key| {
         let is_origin = match key {
             b"job_id" | b"job_tag" => &mut is_job,
@@ -131,6 +144,37 @@ fn read_body<'a>(scanner: &mut Scanner<'a>, details: &mut EventDetails<'a>) -> R
         details.assignment_id = context_id;
     }
     Ok(())
+}
+
+/// Calls `read` at each item if an array starts here. Moves past the value.
+fn each_item<'a>(
+    scanner: &mut Scanner<'a>,
+    mut read: impl FnMut(&mut Scanner<'a>) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    if scanner.peek() != Some(b'[') {
+        return scanner.value();
+    }
+    let mut has_entry = scanner.enter(Container::Array)?;
+    while has_entry {
+        read(scanner)?;
+        has_entry = scanner.advance()?;
+    }
+    Ok(())
+}
+
+/// Calls `read` at the value of the member `name` if an object starts here. Moves past the value.
+fn member<'a>(
+    scanner: &mut Scanner<'a>,
+    name: &[u8],
+    mut read: impl FnMut(&mut Scanner<'a>) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    if scanner.peek() != Some(b'{') {
+        return scanner.value();
+    }
+    each_member(scanner, |scanner, key| match key {
+        key if key == name => read(scanner),
+        _ => scanner.value(),
+    })
 }
 
 /// Calls `read` at the value of each member of the object that must start here.
@@ -182,6 +226,32 @@ mod tests {
             );
             check(
                 &format!(r#"{{"body":{{}},"metadata":{metadata}}}"#),
+                (wanted, None, None),
+            );
+        }
+    }
+
+    #[test]
+    fn an_envelope_has_its_origin_in_the_extension_of_canvas() {
+        use EventOrigin::{Job, Neither, Request};
+        for (event, wanted) in [
+            (
+                r#"{"extensions":{"com.instructure.canvas":{"job_id":"7","user_id":"8"}}}"#,
+                Job,
+            ),
+            (
+                r#"{"extensions":{"x":{"job_id":"7"},"com.instructure.canvas":{"request_id":"7"}}}"#,
+                Request,
+            ),
+            (
+                r#"{"extensions":{"com.instructure.canvas":[{"job_id":"7"}]}}"#,
+                Neither,
+            ),
+            (r#"{"extensions":[{"job_id":"7"}],"job_id":"7"}"#, Neither),
+            ("7", Neither),
+        ] {
+            check(
+                &format!(r#"{{"sensor":"s","data":[{event}]}}"#),
                 (wanted, None, None),
             );
         }

@@ -10,18 +10,21 @@ pub(crate) enum Door {
     Hook,
     /// Files.
     Import,
+    /// Messages of a queue of Amazon SQS.
+    Sqs,
     /// Events that are admitted from quarantine.
     Quarantine,
 }
 
 impl Door {
     /// All doors.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Native,
         Self::Kinesis,
         Self::Changes,
         Self::Hook,
         Self::Import,
+        Self::Sqs,
         Self::Quarantine,
     ];
 
@@ -32,6 +35,7 @@ impl Door {
             Self::Changes => "changes",
             Self::Hook => "hook",
             Self::Import => "import",
+            Self::Sqs => "sqs",
             Self::Quarantine => "quarantine",
         }
     }

@@ -38,7 +38,7 @@ use crate::hooks::hook_parser::{HookParser, HookRefusal};
 use crate::intake::{IntakeError, Taken};
 use crate::native::unknown_coding;
 
-pub(crate) use hook_parser::ACCOUNT_NOT_ACCEPTED;
+pub(crate) use hook_parser::{ACCOUNT_NOT_ACCEPTED, Invalid};
 
 /// The longest time until an answer. Hosted Canvas counts a time-out after 15 seconds, and a time-out weighs
 /// three times as much as an error.

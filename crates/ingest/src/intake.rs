@@ -319,6 +319,14 @@ impl Intake {
         }
     }
 
+    /// Reserves room for `bytes`, or for the largest amount if there are more. Waits at most `max_wait`.
+    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation, NotStored> {
+        let max_wait = self.options.max_wait;
+        let bytes = std::cmp::min(bytes, self.options.max_request_bytes);
+        let reserved = self.budget.reserve(bytes, max_wait).await;
+        reserved.map_err(|NoRoom| NotStored::TimedOut { max_wait })
+    }
+
     /// Appends events to the log, all or none. Returns once they are on stable storage.
     pub(crate) async fn append(
         &self,
@@ -343,7 +351,7 @@ impl Intake {
 
     /// Puts invalid records into quarantine. Returns once they are on stable storage. Reserves room for
     /// their base64 form first.
-    async fn quarantine_records(
+    pub(crate) async fn quarantine_records(
         &self,
         door: Door,
         records: Vec<NewQuarantined>,

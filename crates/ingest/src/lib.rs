@@ -62,6 +62,7 @@ mod changes;
 mod hooks;
 
 mod imports;
+mod messages;
 
 mod kinesis;
 mod retry;
@@ -71,4 +72,5 @@ pub use doors::{document, routes};
 pub use imports::{RecoveryError, recover_imports};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
+pub use messages::{MessageCopy, MessagesNotStored, QueueMessage};
 pub use record::{HostedArrival, event_facts, hosted_record};

@@ -44,7 +44,7 @@ pub(crate) fn describe() {
     for outcome in OUTCOMES {
         changes(outcome, 0);
     }
-    for door in [Door::Kinesis, Door::Hook, Door::Import] {
+    for door in [Door::Kinesis, Door::Hook, Door::Import, Door::Sqs] {
         quarantined(door, 0);
     }
 }

@@ -20,6 +20,7 @@
 //!     detail: String::from("the record is not JSON"),
 //!     source: None,
 //!     event_name: None,
+//!     message_id: None,
 //!     bytes: "{".into(),
 //! };
 //! let offsets = quarantine.put(vec![item]).await?;

@@ -3,14 +3,16 @@
 //! A log changes nothing in place. So an admitted record is hidden by a mark that is appended later.
 //! Records that an operator removes are trimmed.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use easel_log::{
     AppendError, Appended, Clock, Found, Offset, ReadError, Reader, SharedLog, TrimError, Want,
 };
+use jiff::Timestamp;
 
 use crate::mark::{self, Marks, RetryMark};
-use crate::quarantined::{NewQuarantined, Quarantined, from_record, to_record};
+use crate::quarantined::{NewQuarantined, Quarantined, from_record, message_id, to_record};
 
 /// Maximum bytes of stored records in one list.
 const MAX_LIST_BYTES: usize = 4 << 20;
@@ -99,6 +101,31 @@ impl Quarantine {
             .into_iter()
             .map(Appended::offset)
             .collect())
+    }
+
+    /// Returns those of these ids whose messages were put into quarantine at `since` or later, also if they were
+    /// admitted later. Reads everything from that time on.
+    pub async fn find_messages(
+        &self,
+        ids: &HashSet<Arc<str>>,
+        since: Timestamp,
+    ) -> Result<HashSet<Arc<str>>, ReadError> {
+        let from = self.log.find_time(since).await?;
+        let mut reader = Reader::new(Arc::clone(&self.log), from);
+        let mut known = HashSet::new();
+        while known.len() < ids.len()
+            && let Some(found) = reader.try_next().await?
+        {
+            let Found::Block { block, from } = found else {
+                continue;
+            };
+            let records = block.records_from(from);
+            for record in records.filter(|record| !mark::is_mark(&record.event_type)) {
+                let id = message_id(&record)?;
+                known.extend(id.and_then(|id| ids.get(&*id).cloned()));
+            }
+        }
+        Ok(known)
     }
 
     /// Returns up to `limit` records from `from` on, oldest first. Skips damaged records.

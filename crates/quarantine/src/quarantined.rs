@@ -2,7 +2,8 @@
 //!
 //! A record is a JSON object: `door`, `code` and `detail` (why it is invalid), `received_at`, and
 //! `data` (the received bytes in base64). A record of a source has its name in `source`, and in
-//! `event_name` the event type that came beside the bytes, if there was one.
+//! `event_name` the event type that came beside the bytes, if there was one. A message of a queue has its id in
+//! `message_id`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct NewQuarantined {
     pub source: Option<Arc<str>>,
     /// The event type that came beside the bytes, as in an attribute of a message.
     pub event_name: Option<Arc<str>>,
+    /// The id that a queue gave the message with these bytes.
+    pub message_id: Option<Arc<str>>,
     /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
@@ -49,6 +52,8 @@ pub struct Quarantined {
     pub source: Option<Arc<str>>,
     /// The event type that came beside the bytes, as in an attribute of a message.
     pub event_name: Option<Arc<str>>,
+    /// The source's own id of the message that contained the bytes.
+    pub message_id: Option<Arc<str>>,
     /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
@@ -63,6 +68,8 @@ struct StoredRecordJson<'a> {
     source: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event_name: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_id: Option<Cow<'a, str>>,
     data: String,
 }
 
@@ -76,6 +83,7 @@ pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRec
         received_at,
         source: item.source.as_deref().map(Cow::Borrowed),
         event_name: item.event_name.as_deref().map(Cow::Borrowed),
+        message_id: item.message_id.as_deref().map(Cow::Borrowed),
         data: BASE64.encode(&item.bytes),
     };
     let bytes = serde_json::to_vec(&json).expect("strings become JSON");
@@ -96,6 +104,15 @@ pub(crate) fn new_record(event_type: &str, bytes: Vec<u8>) -> NewRecord {
     )
 }
 
+/// Returns the id of the message that a record was; `None` if it was no message.
+pub(crate) fn message_id(record: &Record) -> Result<Option<String>, ReadError> {
+    let json: StoredRecordJson<'_> =
+        serde_json::from_slice(&record.bytes).map_err(|error| ReadError::Failed {
+            reason: error.to_string(),
+        })?;
+    Ok(json.message_id.map(Cow::into_owned))
+}
+
 /// Parses a record of the log.
 pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
     let failed = |reason: String| ReadError::Failed { reason };
@@ -112,6 +129,7 @@ pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
         received_at: json.received_at,
         source: json.source.map(Arc::from),
         event_name: json.event_name.map(Arc::from),
+        message_id: json.message_id.map(Arc::from),
         bytes: bytes.into(),
     })
 }

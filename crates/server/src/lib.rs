@@ -46,6 +46,7 @@ mod kinesis_auth;
 mod logs;
 mod master_key;
 mod operator_events;
+mod queues;
 mod rebuild;
 mod reload;
 mod retention;
@@ -77,7 +78,7 @@ pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
 pub use easel_subscriptions::{
     BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SinkSpec, Spec, SpecJson,
-    SqlSpec, Start, Term, WebhookSpec,
+    SqlSpec, SqsSpec, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};

@@ -153,6 +153,7 @@ impl Rebuild {
                 subscription: self.subscription.spec.name.as_str().into(),
                 attempt: NonZeroU32::MIN,
                 replay: None,
+                keys: Vec::new(),
                 items: items.clone(),
             };
             match sink.send(&batch).await.first_failure(items.len()) {

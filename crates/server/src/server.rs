@@ -18,6 +18,7 @@ use easel_quarantine::Quarantine;
 use easel_sources::{
     Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources,
 };
+use easel_sqs::{AwsHttp, SqsPollers};
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -36,6 +37,7 @@ use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
+use crate::queues::Queues;
 use crate::sinks::Sinks;
 use crate::table_manager::TableManager;
 use crate::tables::Tables;
@@ -51,6 +53,7 @@ pub struct Server {
     session: Session,
     subscriptions: Arc<Subscriptions>,
     sources: Arc<Sources>,
+    pollers: SqsPollers,
     logs: Logs,
     dispatch: Dispatch,
     drift: Arc<DriftScanner>,
@@ -108,6 +111,9 @@ impl Server {
                 Arc::new(move || guard_source.guard()),
             ),
             webhooks: webhooks.clone(),
+            queues: Queues::new(AwsHttp::new(
+                prepared.ca_file.as_deref().unwrap_or_default(),
+            )),
         };
         let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
         let lost_count = store.lost_count()?;
@@ -215,6 +221,13 @@ impl Server {
         };
         let intake = Intake::new(log, quarantine, Arc::clone(&clock), config.ingest.options());
         let intake = Arc::new(intake.with_stop(stopping.clone()));
+        let queues = sinks.queues.clone();
+        let pollers = SqsPollers {
+            sources: Arc::clone(&sources),
+            intake: Arc::clone(&intake),
+            make_client: Box::new(move |sqs| queues.client_of_source(sqs)),
+            clock: Arc::clone(&clock),
+        };
         let mut document = easel_ingest::document(&prepared.triggers);
         document.merge(health::document());
         let authorizer = callers.authorizer.clone();
@@ -244,6 +257,7 @@ impl Server {
             session,
             subscriptions,
             sources,
+            pollers,
             logs,
             dispatch,
             drift,

@@ -7,6 +7,7 @@ use easel_deliver::MakeSink;
 use easel_sinks::Endpoint;
 use easel_subscriptions::{Epoch, SinkSpec, Spec, SpecCheck};
 
+use crate::queues::Queues;
 use crate::tables::Tables;
 use crate::webhooks::Webhooks;
 
@@ -15,6 +16,7 @@ use crate::webhooks::Webhooks;
 pub(crate) struct Sinks {
     pub(crate) webhooks: Webhooks,
     pub(crate) tables: Tables,
+    pub(crate) queues: Queues,
 }
 
 impl Sinks {
@@ -28,7 +30,10 @@ impl Sinks {
                 let sink = sinks.tables.make_sink(subscription, sql, epoch)?;
                 Ok(Arc::new(sink))
             }
-            SinkSpec::Sqs(_) => Err("this program cannot send to queues yet".to_owned()),
+            SinkSpec::Sqs(sqs) => {
+                let sink = sinks.queues.make_sink(&subscription.spec, sqs)?;
+                Ok(Arc::new(sink))
+            }
         })
     }
 }
@@ -38,7 +43,7 @@ pub(crate) fn check_sink(spec: &Spec) -> Result<(), String> {
     match &spec.sink {
         SinkSpec::Webhook(_) => Webhooks::check(spec),
         SinkSpec::Sql(sql) => Tables::check(sql),
-        SinkSpec::Sqs(_) => Err("this program cannot send to queues yet".to_owned()),
+        SinkSpec::Sqs(sqs) => Queues::check(sqs),
     }
 }
 
@@ -52,7 +57,7 @@ impl SpecCheck for Sinks {
         match &spec.sink {
             SinkSpec::Webhook(_) => self.webhooks.check_address(spec),
             SinkSpec::Sql(sql) => self.tables.check_address(sql),
-            // The address of a queue is the operator's, like that of a database of the file.
+            // The address of a queue is the operator's, and belongs to AWS unless the operator sets another.
             SinkSpec::Sqs(_) => Ok(()),
         }
     }

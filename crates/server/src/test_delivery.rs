@@ -72,6 +72,7 @@ fn batch(spec: &Spec, event: &[u8], form_maker: &FormMaker) -> Result<Batch, Str
         subscription: spec.name.as_str().into(),
         attempt: NonZeroU32::MIN,
         replay: None,
+        keys: Vec::new(),
         items: vec![Arc::new(item)],
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use easel_caliper::CaliperEvent;
+use easel_catalog::OrderKey;
 use easel_log::Offset;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -22,6 +23,8 @@ pub struct Batch {
     pub replay: Option<NonZeroU32>,
     /// The items to send, by offset; at least one.
     pub items: Vec<Arc<Item>>,
+    /// The order keys of the items. Empty if the lane does not keep events in order by key.
+    pub keys: Vec<Option<OrderKey>>,
 }
 
 /// One delivery: an event in the form that the subscription asks for. Lanes and attempts share it.
@@ -57,6 +60,11 @@ pub enum Form {
 }
 
 impl Batch {
+    /// Returns the order key of the item at `index`; `None` if it may be sent in any order.
+    pub fn key(&self, index: usize) -> Option<OrderKey> {
+        self.keys.get(index).copied().flatten()
+    }
+
     /// Returns the offsets of the items, in order.
     pub fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
         self.items.iter().map(|item| item.offset)

@@ -15,6 +15,7 @@ pub fn batch(body: impl Into<Bytes>) -> Batch {
         subscription: Arc::from("data-team"),
         attempt: NonZeroU32::MIN.saturating_add(2),
         replay: None,
+        keys: Vec::new(),
         items: vec![Arc::new(Item {
             offset: Offset::new(41),
             id: Uuid::from_u128(0x0f0f_1e1e_2d2d_4c4c_8b8b_5a5a_6969_7878),

@@ -229,6 +229,7 @@ async fn quarantine_is_listed_and_emptied() {
         detail: "it is not JSON".to_owned(),
         source: None,
         event_name: None,
+        message_id: None,
         bytes: Bytes::from_static(bytes),
     };
     fixture

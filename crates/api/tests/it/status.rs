@@ -149,6 +149,7 @@ async fn lanes_disk_quarantine_and_a_paused_endpoint_are_listed_if_they_need_an_
         detail: "it is not JSON".to_owned(),
         source: None,
         event_name: None,
+        message_id: None,
         bytes: "x".into(),
     };
     fixture.quarantine.put(vec![record]).await.unwrap();

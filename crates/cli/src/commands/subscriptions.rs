@@ -4,6 +4,7 @@ mod edit;
 mod fields;
 mod security;
 mod sql_args;
+mod sqs_args;
 mod subscription_json;
 mod test;
 
@@ -22,6 +23,7 @@ use fields::FieldArgs;
 pub(super) use fields::{condition, conditions_json, object};
 use security::{SecurityArgs, show_new_secret};
 use sql_args::SqlArgs;
+use sqs_args::{ReplacedCredentials, SqsArgs};
 use subscription_json::SubscriptionJson;
 use test::TestArgs;
 
@@ -37,6 +39,8 @@ Examples:
   easel subscriptions add signed --webhook https://signed.example.edu/ \\
       --sign jwt --header 'x-api-key: env:API_KEY'
   easel subscriptions add warehouse --sql env:DATABASE_URL --start earliest
+  easel subscriptions add loader \\
+      --sqs https://sqs.us-east-1.amazonaws.com/111122223333/canvas-live-events
   easel subscriptions test grades
   easel subscriptions edit grades --timeout 30s
   easel subscriptions edit grades --order key --retry 5s,1m,10m,1h
@@ -45,7 +49,8 @@ Examples:
 
 const ADD_HELP: &str = "\
 A secret can be `env:NAME` (an environment variable), `file:PATH` or `-`
-(stdin). So can the URL of --webhook or --sql, because parts of it are secret.
+(stdin). So can the URL of --webhook, --sql or --sqs, because parts of it can be
+secret.
 Other users of this machine can see the arguments of a command, so use one of
 these in place of the secret itself. The server never shows a secret again.
 
@@ -111,10 +116,12 @@ struct AddArgs {
     /// Name of the subscription: a-z, 0-9, `-`, `_` and `.`
     name: String,
     /// URL of the endpoint that receives the events. Its query is a secret
-    #[arg(long, value_name = "URL", required_unless_present = "sql")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["sql", "sqs"])]
     webhook: Option<SecretArg>,
     #[command(flatten)]
     sql: SqlArgs,
+    #[command(flatten)]
+    sqs: SqsArgs,
     #[command(flatten)]
     fields: FieldArgs,
     #[command(flatten)]
@@ -230,6 +237,8 @@ impl AddArgs {
             .fields
             .json(url.as_ref().map(|url| url.expose().as_str()));
         self.sql.add_to(&mut spec, reader)?;
+        self.sqs
+            .add_to(&mut spec, reader, ReplacedCredentials::Absent)?;
         if let Some(members) = spec.as_object_mut() {
             members.insert("name".to_owned(), self.name.as_str().into());
             let start = self.start.as_deref().map(Value::from);

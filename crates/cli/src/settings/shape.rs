@@ -5,6 +5,7 @@
 
 mod source;
 mod sql;
+mod sqs;
 mod webhook;
 
 use easel_catalog::KeyField;
@@ -151,6 +152,7 @@ pub(super) const SUBSCRIPTION: &[SettingKey] = &[
     optional("on_exhausted", ValueShape::Text(on_exhausted)),
     alternative("webhook", ValueShape::Table(webhook::WEBHOOK)),
     alternative("sql", ValueShape::Table(sql::SQL)),
+    alternative("sqs", ValueShape::Table(sqs::SQS)),
 ];
 
 const CONDITIONS: &[SettingKey] = &[

@@ -402,8 +402,8 @@ impl Batcher {
                 attempt,
                 replay: self.subscription.lane_id().replay,
                 items,
+                keys,
             },
-            keys,
             purpose,
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use easel_catalog::OrderKey;
 use easel_sinks::{Batch, Outcome, SendError, Sink};
 use easel_subscriptions::Subscription;
 use futures::FutureExt;
@@ -21,8 +20,6 @@ type AttemptFuture = BoxFuture<'static, EndedAttempt>;
 #[derive(Debug)]
 pub(super) struct OutgoingBatch {
     pub(super) batch: Batch,
-    /// The key of each item; empty if the lane has no order by key.
-    pub(super) keys: Vec<Option<OrderKey>>,
     pub(super) purpose: Purpose,
 }
 

@@ -45,11 +45,7 @@ impl Lane {
             began_at,
             took_millis,
         } = ended;
-        let OutgoingBatch {
-            batch,
-            keys,
-            purpose,
-        } = sent;
+        let OutgoingBatch { batch, purpose } = sent;
         if *purpose == Purpose::Resend {
             self.batcher.resend_ended();
         }
@@ -71,12 +67,11 @@ impl Lane {
                 account.set_note(note);
             }
         }
-        let key_at = |index: usize| keys.get(index).copied().flatten();
         let batch_offset = batch.offsets().next().unwrap_or_default();
         let (mut delivered_count, mut to_resend, mut ended_keys) = (0, Vec::new(), Vec::new());
         let jitter = fastrand::f64();
         for (index, item) in batch.items.iter().enumerate() {
-            let key = key_at(index);
+            let key = batch.key(index);
             let failure = match outcome.result(index) {
                 Ok(()) => {
                     let mut account = self.subscription.shared.account();

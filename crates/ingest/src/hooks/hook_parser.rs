@@ -74,7 +74,7 @@ impl BodyParser for HookParser {
         };
         let record = hosted_record(&received, &self.limits, arrival, None);
         let (events, invalid_records) = match record.map_err(Invalid::from) {
-            Ok(record) => match self.check_account(&record) {
+            Ok(record) => match Invalid::check_account(&self.source, &record) {
                 Ok(()) => (vec![record], Vec::new()),
                 Err(invalid) => (Vec::new(), vec![self.quarantined(invalid, received)]),
             },
@@ -89,9 +89,9 @@ impl BodyParser for HookParser {
 }
 
 /// Why an authentic request is not an event of its source.
-struct Invalid {
-    code: &'static str,
-    detail: String,
+pub(crate) struct Invalid {
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
 }
 
 impl From<Fault> for Invalid {
@@ -103,20 +103,23 @@ impl From<Fault> for Invalid {
     }
 }
 
-impl HookParser {
-    fn check_account(&self, record: &NewRecord) -> Result<(), Invalid> {
+impl Invalid {
+    /// Rejects an event of a root account that the source does not accept.
+    pub(crate) fn check_account(source: &Source, record: &NewRecord) -> Result<(), Self> {
         let id = record.provenance.root_account_id.as_deref();
         let uuid = record.provenance.root_account_uuid.as_deref();
-        if self.source.spec.accepts_account(id, uuid) {
+        if source.spec.accepts_account(id, uuid) {
             return Ok(());
         }
         let account = id.or(uuid).unwrap_or("none");
-        Err(Invalid {
+        Err(Self {
             code: ACCOUNT_NOT_ACCEPTED,
             detail: format!("the source does not accept events of the root account {account}"),
         })
     }
+}
 
+impl HookParser {
     fn quarantined(&self, invalid: Invalid, received: Vec<u8>) -> NewQuarantined {
         NewQuarantined {
             door: Door::Hook.as_str(),
@@ -124,6 +127,7 @@ impl HookParser {
             detail: invalid.detail,
             source: Some(self.source.spec.name.to_shared()),
             event_name: None,
+            message_id: None,
             bytes: Bytes::from(received),
         }
     }

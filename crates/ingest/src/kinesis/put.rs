@@ -236,6 +236,7 @@ impl ValidatedRecords {
             detail,
             source: None,
             event_name: None,
+            message_id: None,
             bytes: written.bytes(&body),
         };
         Self {

@@ -18,6 +18,7 @@ fn record(bytes: Bytes) -> NewQuarantined {
         detail: "an older version did not know this".to_owned(),
         source: None,
         event_name: None,
+        message_id: None,
         bytes,
     }
 }

@@ -22,6 +22,7 @@ fn item(bytes: &'static [u8]) -> NewQuarantined {
         detail: String::from("it is \"not\" JSON"),
         source: None,
         event_name: None,
+        message_id: None,
         bytes: Bytes::from_static(bytes),
     }
 }

@@ -31,6 +31,7 @@ impl Server {
             session,
             subscriptions,
             sources,
+            pollers,
             logs,
             dispatch,
             drift,
@@ -65,6 +66,12 @@ impl Server {
         };
         let deliveries = dispatch.run(stopping.clone(), cancel_open_work.clone());
         let drift_scan = drift.run(stopping.clone());
+        let polling = async {
+            tokio::select! {
+                () = pollers.run(stopping.clone()) => (),
+                () = cancel_open_work.cancelled() => warn!("open receives cancelled"),
+            }
+        };
         let deadline = async {
             stop.cancelled().await;
             info!("stopping");
@@ -105,7 +112,7 @@ impl Server {
         };
         let no_more_events = CancellationToken::new();
         let work = async {
-            tokio::join!(requests, deliveries, drift_scan);
+            tokio::join!(requests, polling, deliveries, drift_scan);
             subscriptions.report_remaining_losses();
             no_more_events.cancel();
         };

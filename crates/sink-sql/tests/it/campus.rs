@@ -106,6 +106,7 @@ pub(crate) fn batch(items: Vec<Arc<Item>>) -> Batch {
         subscription: Arc::from("tables"),
         attempt: NonZeroU32::MIN,
         replay: None,
+        keys: Vec::new(),
         items,
     }
 }

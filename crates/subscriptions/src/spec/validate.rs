@@ -127,9 +127,8 @@ impl Spec {
     }
 
     /// In a Caliper format, rejects the name of an event type without a Caliper form. A glob may match event
-    /// types without a form: their events are not sent. A hosted Canvas can send Caliper events of types that
-    /// the catalogue does not know. They are sent in the format `caliper` only, so this format accepts unknown
-    /// names.
+    /// types without a form: their events are not sent. A hosted Canvas can send Caliper events of types that the
+    /// catalogue does not know. They are sent in the format `caliper` only, so this format accepts unknown names.
     fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
         if !self.format.is_caliper() {
             return Ok(());

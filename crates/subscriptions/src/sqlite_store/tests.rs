@@ -281,7 +281,7 @@ async fn a_file_of_format_5_is_migrated_and_counts_events_of_another_format() {
     let cursors = stored_cursors(&path).unwrap();
     let store = SqliteStore::open(&path, keys.sealer()).unwrap();
     assert_eq!(stored_cursors(&path).unwrap(), cursors);
-    assert_eq!(layout().format, 6);
+    assert_eq!(layout().format, 7);
     let (epoch, entries) = store.take_over().await.unwrap();
     let entry = &entries[0];
     let mut journal = entry.journal.clone();

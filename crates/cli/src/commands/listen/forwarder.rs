@@ -110,6 +110,7 @@ impl Forwarder {
             subscription: SUBSCRIPTION_NAME.into(),
             attempt: NonZeroU32::MIN,
             replay: None,
+            keys: Vec::new(),
             items: vec![Arc::new(self.item(offset, event_type, event)?)],
         };
         self.attempt(batch).await

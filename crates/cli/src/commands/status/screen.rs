@@ -326,7 +326,8 @@ mod tests {
         easel       version 0.1.0 at http://127.0.0.1:4567, up for 4 days
         log         1,204,331 events, 412 MiB, the oldest 29 days old, 12.3 events/s
         disk        81.4 GiB of 100 GiB free
-        lanes       2 active, 1 paused, 2 behind, 12 events lost
+        lanes       2 active, 1 paused, 2 behind, 12 events lost, 7 events without a
+                    form in the format
           attic: 3 pending for 5 days; paused; loses events now
           grades-of-campus-0: 1,204 pending for 31 h; on hold, next attempt in 4 min
             (send: the endpoint answered 503); will begin to lose events in 41 h

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::fields::{CONDITION_KEYS, FieldArgs};
 use super::security::{SecurityArgs, replace_alternatives, show_new_secret};
 use super::sql_args::SqlArgs;
+use super::sqs_args::{ReplacedCredentials, SqsArgs};
 use super::subscription_path;
 use crate::catalog;
 use crate::client::{self, Client};
@@ -26,8 +27,8 @@ Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
 is sent. The subscription keeps its cursor.
 
 Secrets are never shown: `…` stands for a secret, and for the secret parts of a
-URL. It keeps the secret at this place. A secret, and the URL of --webhook or
---sql, can be `env:NAME` (an environment variable), `file:PATH` or `-` (stdin). Other users
+URL. It keeps the secret at this place. A secret, and the URL of --webhook,
+--sql or --sqs, can be `env:NAME` (an environment variable), `file:PATH` or `-` (stdin). Other users
 can see the arguments of a command, so use one of these in place of the secret
 itself.
 
@@ -64,6 +65,8 @@ pub(super) struct EditArgs {
     #[command(flatten)]
     sql: SqlArgs,
     #[command(flatten)]
+    sqs: SqsArgs,
+    #[command(flatten)]
     fields: FieldArgs,
     #[command(flatten)]
     security: SecurityArgs,
@@ -93,6 +96,8 @@ impl EditArgs {
         let url = url.as_ref().map(|url| url.expose().as_str());
         let mut patch = self.fields.json(url);
         self.sql.add_to(&mut patch, &mut reader)?;
+        self.sqs
+            .add_to(&mut patch, &mut reader, ReplacedCredentials::Removed)?;
         let new_secret = self.security.add_to(&mut patch, &mut reader)?;
         if patch.as_object().is_some_and(|members| !members.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
@@ -187,18 +192,19 @@ fn remove_key(patch: &mut Value) {
     }
 }
 
-/// Makes a patch with the URL of one kind of sink remove the other kind.
+/// Makes a patch with the URL of one kind of sink remove the other kinds.
 fn remove_other_sink(patch: &mut Value) {
     let Some(members) = patch.as_object_mut() else {
         return;
     };
-    for (sink, other) in [("webhook", "sql"), ("sql", "webhook")] {
-        let has_url = members
-            .get(sink)
-            .is_some_and(|sink| sink.get("url").is_some());
-        if has_url {
-            members.insert(other.to_owned(), Value::Null);
-        }
+    const SINKS: [(&str, &str); 3] = [("webhook", "url"), ("sql", "url"), ("sqs", "queue_url")];
+    let with_url = SINKS.iter().find(|(sink, url)| {
+        let sink = members.get(*sink);
+        sink.is_some_and(|sink| sink.get(*url).is_some())
+    });
+    if let Some((sink, _url)) = with_url {
+        let others = SINKS.iter().filter(|(other, _url)| other != sink);
+        members.extend(others.map(|(other, _url)| ((*other).to_owned(), Value::Null)));
     }
 }
 

@@ -45,13 +45,13 @@ pub(super) struct FieldArgs {
     #[arg(long, value_parser = PossibleValuesParser::new(["on", "off"]), hide_possible_values = true)]
     masking: Option<String>,
     /// Maximum number of events in one Caliper envelope [default: 1]
-    #[arg(long, value_name = "N", conflicts_with = "sql")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["sql", "sqs"])]
     batch: Option<u16>,
     /// Maximum number of concurrent deliveries [default: 16]
     #[arg(long, value_name = "N", conflicts_with = "sql")]
     in_flight: Option<u16>,
     /// Timeout of one attempt [default: 15s]
-    #[arg(long, value_name = "DURATION", conflicts_with = "sql")]
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["sql", "sqs"])]
     timeout: Option<String>,
     /// Retry schedule: `default` (13 attempts in 3 days), `hosted` (as hosted Canvas retries: 4
     /// attempts in 10 to 20 minutes), or pauses such as 5s,1m,1h

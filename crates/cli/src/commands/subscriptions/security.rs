@@ -26,27 +26,27 @@ const ALTERNATIVES: [(&str, [&str; 2]); 2] = [
 pub(super) struct SecurityArgs {
     /// Signature of requests: `jwt` (RS256), `jwt:ES256`, `jwt:EdDSA`, `standard` (Standard Webhooks)
     /// or `off` [default: off]
-    #[arg(long, value_name = "SIGNATURE", conflicts_with = "sql", value_parser = sign)]
+    #[arg(long, value_name = "SIGNATURE", conflicts_with_all = ["sql", "sqs"], value_parser = sign)]
     sign: Option<SignatureKind>,
     /// Secret of `--sign standard`, `whsec_…` or `whsk_…`; can be repeated. Without this flag, a new
     /// secret is created and printed, only this once
     #[arg(long = "secret", value_name = "SECRET", requires = "sign")]
     secrets: Vec<SecretArg>,
     /// Header of each request, as `name: value`; can be repeated
-    #[arg(long = "header", value_name = "HEADER", conflicts_with = "sql")]
+    #[arg(long = "header", value_name = "HEADER", conflicts_with_all = ["sql", "sqs"])]
     headers: Vec<SecretArg>,
     /// Bearer token for the endpoint
-    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["basic", "sql"])]
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["basic", "sql", "sqs"])]
     bearer: Option<SecretArg>,
     /// User and password for the endpoint
-    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "sql")]
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with_all = ["sql", "sqs"])]
     basic: Option<SecretArg>,
     /// File with the client certificate for the endpoint and its chain, in PEM
     #[arg(
         long,
         value_name = "FILE",
         requires = "client_key",
-        conflicts_with = "sql"
+        conflicts_with_all = ["sql", "sqs"]
     )]
     client_certificate: Option<PathBuf>,
     /// File with the private key of the client certificate, in PEM

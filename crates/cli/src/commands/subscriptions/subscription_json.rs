@@ -30,6 +30,7 @@ pub(super) struct SubscriptionJson {
     on_exhausted: String,
     webhook: Option<WebhookJson>,
     sql: Option<SqlJson>,
+    sqs: Option<SqsJson>,
     pub(super) state: String,
     reason: Option<String>,
     held_since: Option<Timestamp>,
@@ -66,6 +67,15 @@ struct SqlJson {
     layout: String,
     promote: String,
     columns: ColumnsJson,
+}
+
+#[derive(Deserialize)]
+struct SqsJson {
+    queue_url: String,
+    region: Option<String>,
+    endpoint_url: Option<String>,
+    profile: Option<String>,
+    access_key_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,11 +131,10 @@ impl SubscriptionJson {
     /// Returns the row of the table of all subscriptions.
     pub(super) fn row(self) -> [String; 5] {
         let events = self.all_events();
-        let destination = match (self.webhook, self.sql) {
-            (Some(webhook), _) => webhook.url,
-            (None, Some(sql)) => sql.url,
-            (None, None) => String::new(),
-        };
+        let webhook = self.webhook.map(|webhook| webhook.url);
+        let sql = self.sql.map(|sql| sql.url);
+        let sqs = self.sqs.map(|sqs| sqs.queue_url);
+        let destination = webhook.or(sql).or(sqs).unwrap_or_default();
         let pending = self.balance.counts[Term::Pending].to_string();
         [self.name, self.state, pending, events, destination]
     }
@@ -206,15 +215,19 @@ impl SubscriptionJson {
         ]);
         if let Some(webhook) = self.webhook {
             fields.extend(webhook.fields(guard));
+        } else if let Some(sqs) = self.sqs {
+            fields.extend(sqs.fields());
+        }
+        if let Some(sql) = self.sql {
+            fields.extend(sql.fields());
+            fields.push(("max rate", max_rate.unwrap_or_else(none)));
+        } else {
             fields.extend([
                 ("in flight", self.in_flight.to_string()),
                 ("max rate", max_rate.unwrap_or_else(none)),
                 ("order", order),
                 ("retry", format!("{retry}, then {}", self.on_exhausted)),
             ]);
-        } else if let Some(sql) = self.sql {
-            fields.extend(sql.fields());
-            fields.push(("max rate", max_rate.unwrap_or_else(none)));
         }
         if let Some(owner) = self.owner {
             let owner = format!("{owner}, which changes and removes the subscription");
@@ -291,6 +304,27 @@ impl SqlJson {
             ("layout", self.layout),
             ("promote", self.promote),
             ("excluded", exclude.unwrap_or_else(|| "none".to_owned())),
+        ]
+    }
+}
+
+impl SqsJson {
+    fn fields(self) -> Vec<(&'static str, String)> {
+        let profile = self.profile.map(|name| format!("profile {name}"));
+        let key = self.access_key_id.map(|id| format!("access key {id}"));
+        let credentials = profile.or(key);
+        let of_url = || "that of the URL".to_owned();
+        vec![
+            ("sqs", self.queue_url),
+            ("region", self.region.unwrap_or_else(of_url)),
+            (
+                "endpoint",
+                self.endpoint_url.unwrap_or_else(|| "AWS".to_owned()),
+            ),
+            (
+                "credentials",
+                credentials.unwrap_or_else(|| "environment".to_owned()),
+            ),
         ]
     }
 }
