@@ -11,7 +11,6 @@ mod import_json;
 mod part;
 mod part_frames;
 mod part_parser;
-mod place_text;
 mod recovery;
 
 use std::collections::HashMap;

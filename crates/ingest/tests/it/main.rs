@@ -11,6 +11,7 @@ mod counting;
 mod hooks;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;

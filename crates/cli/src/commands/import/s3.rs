@@ -99,16 +99,36 @@ pub(super) async fn objects_at(
 }
 
 fn unreachable(address: &str, error: object_store::Error) -> Failure {
-    let code = match &error {
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => Code::Configuration,
-        object_store::Error::NotFound { .. } => Code::BadInput,
-        _ => Code::Unavailable,
+    let cause = anyhow::Error::new(error);
+    // Each error repeats its causes. The last one has the answer of the store.
+    let answer = cause.root_cause().to_string();
+    let has_code = |code: &str| answer.contains(&format!("<Code>{code}</Code>"));
+    let (code, reason) = if has_code("NoSuchBucket") {
+        (Code::BadInput, "there is no such bucket".to_owned())
+    } else if has_code("AccessDenied") {
+        (
+            Code::Configuration,
+            "the keys do not allow it (AccessDenied)".to_owned(),
+        )
+    } else if [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+    ]
+    .into_iter()
+    .any(has_code)
+    {
+        (
+            Code::Configuration,
+            "the keys are wrong or have expired".to_owned(),
+        )
+    } else {
+        (
+            Code::Unavailable,
+            answer.split_whitespace().collect::<Vec<_>>().join(" "),
+        )
     };
-    Failure::new(
-        code,
-        anyhow::Error::new(error).context(format!("failed to read {address}")),
-    )
+    Failure::new(code, anyhow!("failed to read {address}: {reason}"))
 }
 
 fn store(bucket: &str, endpoint: Option<&str>) -> Result<AmazonS3, Failure> {
