@@ -126,10 +126,10 @@ impl AwsHttpClient for AwsHttp {
         settings: &HttpConnectorSettings,
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let limit = match (settings.connect_timeout(), settings.read_timeout()) {
-            (Some(connect), Some(read)) => Some(connect + read),
-            (None, limit) | (limit, None) => limit,
-        };
+        // Connecting alone has its own limit. A long poll has no read timeout, and lasts longer than connecting.
+        let limit = settings
+            .read_timeout()
+            .map(|read| read + settings.connect_timeout().unwrap_or_default());
         SharedHttpConnector::new(LimitedConnector {
             http: self.clone(),
             limit,

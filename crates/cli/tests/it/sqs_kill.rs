@@ -72,7 +72,8 @@ async fn kill_while_reading(kind: EmulatorKind) {
         "endpoint_url": emulator.client.endpoint,
         "access_key_id": KEY_ID, "secret_access_key": SECRET,
     });
-    let created = Caller::new(&running).call(Method::POST, "/v1/sources", Some(source));
+    let caller = Caller::new(&running);
+    let created = caller.call(Method::POST, "/v1/sources", Some(source));
     let created = created.await.unwrap();
     assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
 
@@ -235,10 +236,10 @@ async fn kill_while_sending(kind: EmulatorKind) {
     assert_eq!(in_fifo.len(), stored.len(), "the FIFO queue has repeats");
     let mut last_of_group = HashMap::new();
     for message in &in_fifo {
-        let (offset, _bytes) = stored[&message.event_id];
-        let last = last_of_group.insert(message.group.clone(), offset);
+        let (offset, _bytes) = &stored[&message.event_id];
+        let last = last_of_group.insert(message.group.clone(), *offset);
         assert!(
-            last.is_none_or(|last| last < offset),
+            last.is_none_or(|last| last < *offset),
             "out of order: {message:?}"
         );
     }

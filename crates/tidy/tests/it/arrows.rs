@@ -100,6 +100,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sink-sql",
             "sinks",
             "sources",
+            "sqs",
             "sqlite",
             "subscriptions",
             "triggers",
@@ -109,6 +110,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sink-sql", &["catalog", "keys", "log", "sinks"]),
     ("sinks", &["caliper", "catalog", "keys", "log"]),
     ("sources", &["catalog", "keys", "log", "sqlite"]),
+    (
+        "sqs",
+        &[
+            "caliper", "catalog", "ingest", "keys", "log", "sinks", "sources",
+        ],
+    ),
     ("sqlite", &[]),
     ("subscriptions", &["catalog", "keys", "log", "sqlite"]),
     ("testkit", &["log", "sinks"]),
