@@ -36,7 +36,7 @@ def decode(answer: bytes) -> dict[str, Any]:
     """Decodes an answer. Its times are seconds since 1970. An empty answer has no members."""
     if not answer:
         return {}
-    decoders = {TIME_TAG: lambda decoder, *_immutable: in_seconds(decoder.decode())}
+    decoders = {TIME_TAG: lambda millis, _immutable: in_seconds(millis)}
     members = cbor2.loads(answer, semantic_decoders=decoders, allow_duplicate_keys=False)
     if not isinstance(members, dict):
         raise ValueError(f"the answer is not a map: {members}")

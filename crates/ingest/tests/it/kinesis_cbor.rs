@@ -258,7 +258,7 @@ async fn invalid_cbor_is_refused_with_its_place_and_stores_nothing() {
     let doors = Doors::open();
     let whole = written(&put_records(&[&event("course_created", 0)]));
     let cut = whole[..whole.len() - 1].to_vec();
-    let deep = [&b"\xbf\x61x"[..], &[0x9f; 100_000]].concat();
+    let deep = [&b"\xbf\x61x"[..], &vec![0x9f; 100_000]].concat();
     let twice = b"\xa2\x6aStreamName\x61s\x6aStreamName\x61s".to_vec();
     for (body, place) in [
         (Vec::new(), "at byte 0"),

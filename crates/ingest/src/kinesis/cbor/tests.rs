@@ -14,7 +14,7 @@ struct Call<'a> {
     number: Option<i64>,
     #[serde(borrow)]
     list: Option<Vec<Text<'a>>>,
-    inner: Option<Box<Call<'a>>>,
+    inner: Option<Box<Self>>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]

@@ -1,5 +1,6 @@
 //! Valid and arbitrary calls.
 
+use ciborium::cbor;
 use proptest::prelude::*;
 
 use super::*;
@@ -103,6 +104,44 @@ proptest! {
         let put = many(&body.to_string()).unwrap();
         prop_assert_eq!(put.order.len(), records.len());
         prop_assert_eq!(put.events.len() + put.invalid_records.len(), records.len());
+    }
+
+    #[test]
+    fn a_call_has_the_same_records_in_both_formats(
+        records in prop::collection::vec(
+            prop_oneof![
+                any::<Vec<u8>>(),
+                r#"\{"attributes": ?\{"event_name":"a","event_time":"2025-03-03T08:00:00Z"\},"body":\{\}\}"#
+                    .prop_map(String::into_bytes),
+            ],
+            1..20,
+        )
+    ) {
+        let json = records.iter().map(|data| {
+            serde_json::json!({ "Data": BASE64.encode(data), "PartitionKey": "k" })
+        });
+        let json: Vec<_> = json.collect();
+        let json = serde_json::json!({ "StreamName": "s", "Records": json }).to_string();
+        let records = records.iter().map(|data| {
+            let data = ciborium::Value::from(data.clone());
+            cbor!({ "Data" => data, "PartitionKey" => "k" }).unwrap()
+        });
+        let records = ciborium::Value::Array(records.collect());
+        let members = cbor!({ "StreamName" => "s", "Records" => records }).unwrap();
+        let mut body = Vec::new();
+        ciborium::into_writer(&members, &mut body).unwrap();
+        let read = |format, body: Vec<u8>| {
+            let call = PutCall::many(format, &body).unwrap();
+            let validated = ValidatedRecords::new(body, call.records, &Limits::default());
+            let events = validated.events.into_iter().map(|event| event.bytes);
+            let invalid_records = validated.invalid_records.into_iter();
+            let invalid_records = invalid_records.map(|record| (record.code, record.bytes));
+            (events.collect::<Vec<_>>(), invalid_records.collect::<Vec<_>>())
+        };
+        prop_assert_eq!(
+            read(KinesisFormat::Json, json.into_bytes()),
+            read(KinesisFormat::Cbor, body)
+        );
     }
 
     #[test]
