@@ -126,7 +126,7 @@ impl ImportArgs {
                 "-" => vec![FileToImport::stdin()],
                 #[cfg(feature = "s3")]
                 address if address.starts_with(s3::SCHEME) => {
-                    s3::objects_at(address, self.endpoint_url.as_deref()).await?
+                    FileToImport::all_in_s3(address, self.endpoint_url.as_deref()).await?
                 }
                 path => FileToImport::all_at(Path::new(path))?,
             };

@@ -25,7 +25,6 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::aws_profile::AwsProfile;
-use super::import_file::{FilePlace, FileToImport};
 use crate::client;
 use crate::exit_code::{Code, Failure, OrExit};
 
@@ -43,11 +42,21 @@ pub(super) struct S3Object {
     runtime: Handle,
 }
 
+/// An object that was found.
+pub(super) struct FoundObject {
+    /// Its address.
+    pub(super) location: String,
+    pub(super) size: u64,
+    /// A text that changes when the object changes.
+    pub(super) version: String,
+    pub(super) object: S3Object,
+}
+
 /// Returns the object at `address` and all objects below it, sorted by key.
 pub(super) async fn objects_at(
     address: &str,
     endpoint: Option<&str>,
-) -> Result<Vec<FileToImport>, Failure> {
+) -> Result<Vec<FoundObject>, Failure> {
     let (bucket, prefix) = match address
         .strip_prefix(SCHEME)
         .unwrap_or(address)
@@ -83,17 +92,17 @@ pub(super) async fn objects_at(
             anyhow!("there is no object at {address}"),
         ));
     }
-    let file = |object: ObjectMeta| FileToImport {
+    let file = |object: ObjectMeta| FoundObject {
         location: format!("{SCHEME}{bucket}/{}", object.location),
-        size: Some(object.size),
+        size: object.size,
         version: object
             .e_tag
-            .or_else(|| Some(object.last_modified.to_rfc3339())),
-        place: FilePlace::S3(S3Object {
+            .unwrap_or_else(|| object.last_modified.to_rfc3339()),
+        object: S3Object {
             store: Arc::clone(&store),
             path: object.location,
             runtime: Handle::current(),
-        }),
+        },
     };
     Ok(found.into_iter().map(file).collect())
 }
