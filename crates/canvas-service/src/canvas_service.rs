@@ -36,7 +36,7 @@ pub struct CanvasService {
 }
 
 /// A subscription that a caller may see.
-enum Found {
+enum CanvasSubscription {
     Active(Arc<Subscription>, Document),
     Deleted(Document),
 }
@@ -88,8 +88,8 @@ impl CanvasService {
     /// Returns a subscription, for 90 days also a deleted one.
     pub fn show(&self, caller: &CanvasCaller, id: &str) -> Result<Value, ServiceError> {
         Ok(match self.find(caller, id)? {
-            Found::Active(_, document) => document.answer(CanvasState::Active),
-            Found::Deleted(document) => document.answer(CanvasState::Deleted),
+            CanvasSubscription::Active(_, document) => document.answer(CanvasState::Active),
+            CanvasSubscription::Deleted(document) => document.answer(CanvasState::Deleted),
         })
     }
 
@@ -120,8 +120,8 @@ impl CanvasService {
         state: Option<CanvasState>,
     ) -> Result<Value, ServiceError> {
         let (current, document) = match self.find(caller, id)? {
-            Found::Active(current, document) => (current, document.changed(changes)),
-            Found::Deleted(document) => {
+            CanvasSubscription::Active(current, document) => (current, document.changed(changes)),
+            CanvasSubscription::Deleted(document) => {
                 return match state {
                     Some(CanvasState::Active) => {
                         let document = document.changed(changes);
@@ -233,16 +233,18 @@ impl CanvasService {
     }
 
     /// Finds a subscription. The answer for another's subscription is the same as for none.
-    fn find(&self, caller: &CanvasCaller, id: &str) -> Result<Found, ServiceError> {
+    fn find(&self, caller: &CanvasCaller, id: &str) -> Result<CanvasSubscription, ServiceError> {
         let active = self.subscriptions.get(id).ok().and_then(with_document);
         let found = match active {
-            Some((subscription, document)) => Some(Found::Active(subscription, document)),
+            Some((subscription, document)) => {
+                Some(CanvasSubscription::Active(subscription, document))
+            }
             None => self
                 .deleted(DELETED_DAYS)
                 .find(|document| document.id() == id)
-                .map(Found::Deleted),
+                .map(CanvasSubscription::Deleted),
         };
-        let (Found::Active(_, document) | Found::Deleted(document)) =
+        let (CanvasSubscription::Active(_, document) | CanvasSubscription::Deleted(document)) =
             found.as_ref().ok_or(ServiceError::UnknownSubscription)?;
         if !caller.may_see(&document.creator) {
             return Err(ServiceError::UnknownSubscription);

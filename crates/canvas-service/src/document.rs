@@ -107,14 +107,14 @@ impl Document {
                 continue;
             }
             let current = changed.object.get(&name);
-            let kept = keep_secrets(&name, new, current);
-            let value = match (kept, current) {
+            let new = keep_secrets(&name, new, current);
+            let value = match (new, current) {
                 (Value::Object(new), Some(Value::Object(current)))
                     if name == TRANSPORT_METADATA =>
                 {
                     merged(current.clone(), new).into()
                 }
-                (kept, _) => kept,
+                (new, _) => new,
             };
             changed.object.insert(name, value);
         }

@@ -138,7 +138,9 @@ fn event_lists(
         // A tool must not learn what Easel tells its operators.
         !is_operator_event(name) && (!format.is_caliper() || is_pattern || has_form)
     };
-    lists.iter_mut().for_each(|list| list.retain(is_sent));
+    for list in &mut lists {
+        list.retain(is_sent);
+    }
     let [events, user_events, system_events] = &mut lists;
     if events.iter().any(|glob| glob.as_str() == "*") {
         // These lists add nothing.

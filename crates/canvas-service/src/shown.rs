@@ -72,8 +72,8 @@ pub(crate) fn keep_secrets(name: &str, new: Value, current: Option<&Value>) -> V
     match (new, current) {
         (Value::Object(members), Value::Object(current)) => {
             let members = members.into_iter().map(|(name, value)| {
-                let kept = keep_secrets(&name, value, current.get(&name));
-                (name, kept)
+                let value = keep_secrets(&name, value, current.get(&name));
+                (name, value)
             });
             Value::Object(members.collect())
         }

@@ -31,9 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Returns the sink of an object.
 pub(crate) fn sink(object: &Map<String, Value>) -> Result<SinkSpec, ServiceError> {
-    let metadata = match object.get("TransportMetadata") {
-        Some(Value::Object(members)) => members,
-        Some(_) | None => return Err(invalid("TransportMetadata must be an object with `Url`")),
+    let Some(Value::Object(metadata)) = object.get("TransportMetadata") else {
+        return Err(invalid("TransportMetadata must be an object with `Url`"));
     };
     let url = match metadata.get("Url").or_else(|| find(metadata, &["url"])) {
         Some(Value::String(url)) if !url.trim().is_empty() => SecretUrl::new(url.trim()),

@@ -10,7 +10,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use easel_catalog::EventFacts;
+use easel_catalog::FilterFacts;
 use easel_log::{Block, Found, Offset, Reader, SharedLog};
 use easel_subscriptions::{FeedPosition, Index, Loss, Subscription};
 use tokio::sync::watch;
@@ -92,7 +92,7 @@ impl Feed {
     fn match_block(&self, block: &Block, from: Offset) {
         let mut index = self.index();
         for record in block.records_from(from) {
-            let facts = EventFacts::new(&record.bytes);
+            let facts = FilterFacts::new(&record.bytes);
             let mut unfollowed = Vec::new();
             index.visit(&record.event_type, &facts, |subscription| {
                 let mut account = subscription.shared.account();

@@ -11,11 +11,10 @@ mod import_json;
 mod part;
 mod part_frames;
 mod part_parser;
-mod place_text;
 mod recovery;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Path, Query, Request, State};
@@ -27,6 +26,8 @@ use axum::{Json, Router};
 use easel_access::{Authorizer, Problem, Scope};
 use easel_log::run_blocking;
 use easel_sources::{ImportFile, ImportKey, ImportState, Imports, SourceName};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, instrument};
 use utoipa::{IntoParams, OpenApi};
@@ -62,6 +63,8 @@ struct ImportRoutes {
     intake: Arc<Intake>,
     imports: Arc<Imports>,
     authorizer: Authorizer,
+    /// Requests that run to their end even if their client has gone.
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 pub(crate) fn routes(intake: Arc<Intake>, imports: Arc<Imports>, authorizer: Authorizer) -> Router {
@@ -73,6 +76,7 @@ pub(crate) fn routes(intake: Arc<Intake>, imports: Arc<Imports>, authorizer: Aut
             intake,
             imports,
             authorizer,
+            tasks: Arc::default(),
         })
 }
 
@@ -113,16 +117,16 @@ async fn begin(
         serde_json::from_slice(&buffered.bytes).map_err(|error| invalid(format!("{error}.")))?;
     let files = wanted.files(MAX_FILES, MAX_LOCATION_BYTES, MAX_TEXT_BYTES);
     let files = files.map_err(invalid)?;
-    let wait = routes.intake.max_wait();
-    // It runs to its end even if the client has gone. A long look into the log is not repeated then.
-    let begun = tokio::spawn(async move {
+    // A long look into the log is not repeated if the client has gone.
+    let own = routes.clone();
+    let states = routes.finish(async move {
         let mut states = Vec::with_capacity(files.len());
         for file in files {
-            states.push(routes.begin_file(file).await?);
+            states.push(own.begin_file(file).await?);
         }
         Ok::<_, Problem>(states)
     });
-    let states = joined(timeout(wait, begun).await)??;
+    let states = states.await?;
     Ok(Json(ImportListJson::from_states(states)))
 }
 
@@ -169,7 +173,7 @@ async fn list(
     }
     let imports = routes.imports;
     let states = run_blocking(move || imports.list(&after, limit)).await;
-    let states = states.map_err(store_failed)?;
+    let states = states.map_err(|error| store_failed(&error))?;
     Ok(Json(ImportListJson::from_states(states)))
 }
 
@@ -216,11 +220,11 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     routes.authorizer.authorize(&head, Scope::Manage)?;
     let key = parse_key(&key)?;
-    let _lock = timeout(routes.intake.max_wait(), routes.imports.lock(&key)).await;
-    let _lock = _lock.map_err(|_elapsed| busy())?;
+    let locked = timeout(routes.intake.max_wait(), routes.imports.lock(&key)).await;
+    let _lock = locked.map_err(|_elapsed| busy())?;
     let (imports, removed) = (Arc::clone(&routes.imports), key.clone());
     let was_there = run_blocking(move || imports.remove(&removed)).await;
-    if !was_there.map_err(store_failed)? {
+    if !was_there.map_err(|error| store_failed(&error))? {
         return Err(unknown());
     }
     info!(file = %key, "import forgotten");
@@ -289,32 +293,51 @@ async fn take_part(
     };
     let parsed = intake.parse(buffered, Arc::new(parser)).await;
     let (parsed, room) = parsed.map_err(|failure| Problem::from(failure.error))?;
-    let wait = intake.max_wait();
-    // It runs to its end even if the client has gone, because the position must be saved.
-    let stored = tokio::spawn(async move {
-        let part = Part {
-            head: part_head,
-            parsed,
-            room,
-        };
-        part::store(&routes.intake, &routes.imports, part).await
-    });
+    let own = routes.clone();
+    let part = Part {
+        head: part_head,
+        parsed,
+        room,
+    };
+    // The position must be saved, even if the client has gone.
+    let stored = routes.finish(async move { part::store(&own.intake, &own.imports, part).await });
     let StoredPart {
         state,
         places,
         room,
-    } = joined(timeout(wait, stored).await)??;
+    } = stored.await?;
     let answer = Json(StoredPartJson::new(state, places.faults)).into_response();
     Ok(keep_until_sent(room, answer))
 }
 
 impl ImportRoutes {
+    /// Runs `work` to its end, even if the client does not wait. Returns a problem if it takes too long.
+    async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (sender, result) = oneshot::channel();
+        {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
+                // Nobody waits for the result if this fails.
+                drop(sender.send(work.await));
+            });
+        }
+        match timeout(self.intake.max_wait(), result).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_panicked)) => Err(busy()),
+            Err(_elapsed) => Err(busy()),
+        }
+    }
+
     async fn begin_file(&self, file: ImportFile) -> Result<ImportState, Problem> {
         let key = ImportKey::derive(&file.name, &file.location);
         let _lock = self.imports.lock(&key).await;
         let (shared, wanted) = (Arc::clone(&self.imports), key.clone());
         let known = run_blocking(move || shared.get(&wanted)).await;
-        if let Some(state) = known.map_err(store_failed)? {
+        if let Some(state) = known.map_err(|error| store_failed(&error))? {
             let is_same = state.file.size == file.size && state.file.version == file.version;
             if state.is_finished && is_same && file.version.is_some() {
                 return Ok(state);
@@ -325,21 +348,9 @@ impl ImportRoutes {
         let heads = recovery::heads(self.intake.log(), self.intake.quarantine());
         let (imports, now) = (Arc::clone(&self.imports), self.intake.now());
         let begun = run_blocking(move || imports.begin(&file, heads, now)).await;
-        begun.map_err(store_failed)?.ok_or_else(unknown)
-    }
-}
-
-/// Returns the result of a task, or a problem if it still runs.
-fn joined<T>(
-    result: Result<Result<T, tokio::task::JoinError>, tokio::time::error::Elapsed>,
-) -> Result<T, Problem> {
-    match result {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_cancelled) => Err(busy()),
-        },
-        Err(_elapsed) => Err(busy()),
+        begun
+            .map_err(|error| store_failed(&error))?
+            .ok_or_else(unknown)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The Kinesis door: the part of the protocol of Amazon Kinesis Data Streams that producers and their
-//! tools use, over `POST /`, JSON 1.1.
+//! tools use, over `POST /`, in JSON and in CBOR.
 //!
 //! Many producers drop events after an error. So the door avoids errors:
 //! - Any stream name leads to the one log.
@@ -8,10 +8,14 @@
 //! - A record that is not an event is accepted into quarantine.
 //! - A record that was not stored has the error `InternalFailure`, which producers retry.
 //!
-//! There is one shard. Its sequence numbers are the log's offsets. CBOR is not supported.
+//! There is one shard. Its sequence numbers are the log's offsets.
 
+mod blob;
+mod call;
+mod cbor;
 mod describe;
 mod error;
+mod format;
 mod iterator;
 mod operation;
 pub(crate) mod put;
@@ -20,24 +24,23 @@ mod sequence;
 mod shards;
 mod stream;
 mod tally;
+mod time;
 mod violations;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Reason, Refusals, RefusedRequest};
 use easel_catalog::Limits;
 use easel_keys::Secret;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tracing::instrument;
 use uuid::Uuid;
@@ -49,13 +52,14 @@ use crate::intake::{BodyParser, IntakeError, ParseError, Parsed};
 use crate::sent_body::keep_until_sent;
 use crate::sigv4::{self, Signed};
 
+use call::KinesisCall;
 use error::KinesisError;
+use format::KinesisFormat;
 use operation::KinesisOperation;
 use put::{Put, PutOperation};
 use stream::Streams;
 use tally::RecordTally;
 
-const CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// The most calls that read records at the same time. Other calls wait.
@@ -189,11 +193,12 @@ pub(crate) fn routes(intake: Arc<Intake>, kinesis: Kinesis) -> Router {
 #[instrument(name = "kinesis_request", skip_all)]
 async fn serve(State(door): State<Arc<KinesisDoor>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let mut response = match door.answer(&head, body).await {
+    let format = KinesisFormat::from_headers(&head.headers);
+    let mut response = match door.answer(&head, format, body).await {
         Ok(response) => response,
         Err(error) => {
             door.record_refusal(&head, &error);
-            error.into_response()
+            format.error_answer(&error)
         }
     };
     let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
@@ -208,12 +213,17 @@ fn request_id(id: Uuid) -> HeaderValue {
 }
 
 impl KinesisDoor {
-    async fn answer(&self, head: &Parts, body: Body) -> Result<Response, KinesisError> {
+    async fn answer(
+        &self,
+        head: &Parts,
+        format: KinesisFormat,
+        body: Body,
+    ) -> Result<Response, KinesisError> {
         let operation = KinesisOperation::from_headers(&head.headers)?;
-        check_content(&head.headers)?;
         let signed = self.auth().check(head, self.intake.now())?;
         let parser = Arc::new(KinesisParser {
             operation,
+            format,
             signed,
             limits: *self.intake.limits(),
         });
@@ -222,31 +232,31 @@ impl KinesisDoor {
         let taken = match taking.await {
             Ok(taken) => taken,
             Err(IntakeError::Body(BodyError::NoRoom { unread })) => {
-                return reject_without_room(operation, parser.signed.as_ref(), *unread).await;
+                return reject_without_room(&parser, *unread).await;
             }
             Err(IntakeError::Body(error)) => return Err(error.into()),
             Err(IntakeError::Refused(error)) => return Err(error),
         };
-        let body = match taken.answer {
+        let call = match taken.answer {
             CallBody::Put(put) => {
                 let response = put.answer(&self.streams, taken.appended, taken.quarantined)?;
                 return Ok(keep_until_sent(taken.room, response));
             }
-            CallBody::Other(body) => body,
+            CallBody::Other(call) => call,
         };
         match operation {
             KinesisOperation::PutRecord | KinesisOperation::PutRecords => {
                 Err(KinesisError::internal())
             }
-            KinesisOperation::GetRecords => records::get_records(self, &body).await,
-            KinesisOperation::GetShardIterator => iterator::get_shard_iterator(self, &body).await,
-            KinesisOperation::CreateStream => describe::create_stream(self, &body),
-            KinesisOperation::DescribeStream => describe::describe_stream(self, &body),
+            KinesisOperation::GetRecords => records::get_records(self, &call).await,
+            KinesisOperation::GetShardIterator => iterator::get_shard_iterator(self, &call).await,
+            KinesisOperation::CreateStream => describe::create_stream(self, &call),
+            KinesisOperation::DescribeStream => describe::describe_stream(self, &call),
             KinesisOperation::DescribeStreamSummary => {
-                describe::describe_stream_summary(self, &body)
+                describe::describe_stream_summary(self, &call)
             }
-            KinesisOperation::ListStreams => describe::list_streams(self, &body),
-            KinesisOperation::ListShards => shards::list_shards(&body),
+            KinesisOperation::ListStreams => describe::list_streams(self, &call),
+            KinesisOperation::ListShards => shards::list_shards(&call),
         }
     }
 }
@@ -281,6 +291,7 @@ impl KinesisDoor {
 /// Verifies and parses the body of a call.
 struct KinesisParser {
     operation: KinesisOperation,
+    format: KinesisFormat,
     signed: Option<Signed>,
     limits: Limits,
 }
@@ -288,8 +299,7 @@ struct KinesisParser {
 /// The parsed body of a call.
 enum CallBody {
     Put(Put),
-    /// The raw body of an operation that sends no records.
-    Other(Vec<u8>),
+    Other(KinesisCall),
 }
 
 impl BodyParser for KinesisParser {
@@ -320,11 +330,14 @@ impl BodyParser for KinesisParser {
                 return Ok(Parsed {
                     events: Vec::new(),
                     invalid_records: Vec::new(),
-                    answer: CallBody::Other(std::mem::take(&mut buffered.bytes)),
+                    answer: CallBody::Other(KinesisCall {
+                        format: self.format,
+                        body: std::mem::take(&mut buffered.bytes),
+                    }),
                 });
             }
         };
-        let parsed = Put::parse(operation, buffered, &self.limits)?;
+        let parsed = Put::parse((operation, self.format), buffered, &self.limits)?;
         Ok(Parsed {
             events: parsed.events,
             invalid_records: parsed.invalid_records,
@@ -333,34 +346,22 @@ impl BodyParser for KinesisParser {
     }
 }
 
-fn check_content(headers: &HeaderMap) -> Result<(), KinesisError> {
-    let content = headers
-        .get(CONTENT_TYPE)
-        .map(HeaderValue::as_bytes)
-        .unwrap_or_default();
-    if content.starts_with(b"application/x-amz-cbor") {
-        return Err(KinesisError::serialization(
-            "CBOR is not supported; set AWS_CBOR_DISABLE=true, or your SDK's setting for JSON",
-        ));
-    }
-    Ok(())
-}
-
 /// Answers a call without room. A call with records has an error for each record, so that the producer
 /// retries them. Producers do not retry after an error of the whole call.
 async fn reject_without_room(
-    operation: KinesisOperation,
-    signed: Option<&Signed>,
+    parser: &KinesisParser,
     unread: Unread,
 ) -> Result<Response, KinesisError> {
-    match operation {
+    let KinesisParser { format, signed, .. } = parser;
+    let count = async || RecordTally::from_unread(unread, *format, signed.as_ref()).await;
+    match parser.operation {
         KinesisOperation::PutRecord => {
-            RecordTally::from_unread(unread, signed).await?;
+            count().await?;
             Err(KinesisError::internal())
         }
         KinesisOperation::PutRecords => {
-            let tally = RecordTally::from_unread(unread, signed).await?;
-            put::fail_records(tally.count().ok_or_else(KinesisError::no_room)?)
+            let count = count().await?.count();
+            put::fail_records(*format, count.ok_or_else(KinesisError::no_room)?)
         }
         KinesisOperation::GetRecords
         | KinesisOperation::GetShardIterator
@@ -370,15 +371,4 @@ async fn reject_without_room(
         | KinesisOperation::ListStreams
         | KinesisOperation::ListShards => Err(KinesisError::no_room()),
     }
-}
-
-/// Parses the body of an operation.
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, KinesisError> {
-    serde_json::from_slice(body).map_err(|error| KinesisError::serialization(error.to_string()))
-}
-
-/// Returns the response of an operation.
-fn answer(answer: &impl Serialize) -> Result<Response, KinesisError> {
-    let body = serde_json::to_vec(answer).map_err(|_impossible| KinesisError::internal())?;
-    Ok(([(CONTENT_TYPE, CONTENT)], Bytes::from(body)).into_response())
 }

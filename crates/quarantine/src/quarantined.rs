@@ -52,6 +52,8 @@ pub struct Quarantined {
     pub source: Option<Arc<str>>,
     /// The event type that came beside the bytes, as in an attribute of a message.
     pub event_name: Option<Arc<str>>,
+    /// The source's own id of the message that contained the bytes.
+    pub message_id: Option<Arc<str>>,
     /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
@@ -127,6 +129,7 @@ pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
         received_at: json.received_at,
         source: json.source.map(Arc::from),
         event_name: json.event_name.map(Arc::from),
+        message_id: json.message_id.map(Arc::from),
         bytes: bytes.into(),
     })
 }

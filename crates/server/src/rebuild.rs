@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use easel_api::RebuildState;
-use easel_catalog::{EventFacts, Facts};
+use easel_catalog::{Facts, FilterFacts};
 use easel_deliver::{FormKind, FormMaker};
 use easel_log::{Block, Found, Offset, Reader, SharedLog, run_blocking};
 use easel_sink_sql::{CursorKey, RebuildRange, RebuildSchemas, SqlFailure, SqlSink, TableAdmin};
@@ -116,7 +116,7 @@ impl Rebuild {
                 let filter = &subscription.filter;
                 filter.wants_type(&record.event_type)
                     && filter.has_form(&record.event_type, record.provenance.shape)
-                    && filter.wants(&record.event_type, &EventFacts::new(&record.bytes))
+                    && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
             });
             let items = wanted.filter_map(|record| {
                 let form = form_maker.make((&record).into(), kind);

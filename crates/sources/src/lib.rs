@@ -22,6 +22,7 @@ mod source_health;
 mod import_key;
 mod import_state;
 mod import_store;
+mod import_table;
 mod imports;
 
 mod metrics;

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-use crate::import_store::{create_imports, imports_seen};
+use crate::import_table::{create_imports, imports_seen};
 use crate::{SourceJson, SourceName, SourceSpec};
 
 /// The layout of `sources.db`.

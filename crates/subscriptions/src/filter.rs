@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, EventFacts, EventOrigin, GlobalId};
+use easel_catalog::{Catalog, EventOrigin, FilterFacts, GlobalId};
 use easel_log::Shape;
 
 use crate::spec::EventMatcher;
@@ -131,7 +131,7 @@ impl Filter {
 
     /// Returns true if an event of a wanted type has a wanted origin and matches every condition. Reads only
     /// the facts that it needs.
-    pub fn wants(&self, event_type: &str, facts: &EventFacts<'_>) -> bool {
+    pub fn wants(&self, event_type: &str, facts: &FilterFacts<'_>) -> bool {
         let own_match = self.conditions.iter().all(|(field, wanted)| {
             let values = field.values(facts).into_iter().flatten();
             values.into_iter().any(|value| wanted.contains(&*value))
@@ -176,7 +176,7 @@ fn matchers(globs: &[EventGlob]) -> Vec<EventMatcher> {
     globs.iter().map(EventMatcher::new).collect()
 }
 
-fn origin_of(facts: &EventFacts<'_>) -> &'static str {
+fn origin_of(facts: &FilterFacts<'_>) -> &'static str {
     match facts.details().origin {
         EventOrigin::Request => OF_REQUEST,
         EventOrigin::Job | EventOrigin::Neither => OF_SYSTEM,
@@ -205,7 +205,7 @@ impl ConditionField {
 
     /// Returns the values of this field in an event: two if the field has two names in the metadata, or if
     /// the value has two forms.
-    pub(crate) fn values<'f>(self, facts: &'f EventFacts<'_>) -> [Option<Cow<'f, str>>; 2] {
+    pub(crate) fn values<'f>(self, facts: &'f FilterFacts<'_>) -> [Option<Cow<'f, str>>; 2] {
         let metadata = |first: Option<&'f str>, second: Option<&'f str>| {
             [first.map(Cow::Borrowed), second.map(Cow::Borrowed)]
         };

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use easel_catalog::EventFacts;
+use easel_catalog::FilterFacts;
 
 use crate::filter::ConditionField;
 use crate::{Subscription, SubscriptionId};
@@ -57,7 +57,7 @@ impl Index {
     pub fn visit(
         &mut self,
         event_type: &Arc<str>,
-        facts: &EventFacts<'_>,
+        facts: &FilterFacts<'_>,
         mut visit: impl FnMut(&Arc<Subscription>),
     ) {
         if !self.by_type.contains_key(event_type) {

@@ -1,4 +1,4 @@
-//! The store in the SQLite file `state.db`, format 6.
+//! The store in the SQLite file `state.db`, format 7.
 //!
 //! - `subscriptions`, one row per subscription: its definition and its revision. `spec` is the spec as
 //!   JSON without secrets, for people. `sealed`, since format 5, is the whole spec, encrypted. Ids are
@@ -11,9 +11,9 @@
 //! - `replays`, since format 4, one row per replay;
 //! - `pending_erasure`, since format 5: one row until the plain specs of an older format are erased from the
 //!   free parts of the file;
-//! - in `subscriptions`, since format 6, the owner: `owner`, `owner_id`, and two columns of the owner's document,
+//! - in `subscriptions`, since format 7, the owner: `owner`, `owner_id`, and two columns of the owner's document,
 //!   `document` without secrets and `sealed_document`;
-//! - `tombstones`, since format 6: the documents of removed subscriptions that had an owner;
+//! - `tombstones`, since format 7: the documents of removed subscriptions that had an owner;
 //! - `lease`, one row: the epoch of the latest lease;
 //! - `folder`, since format 2: the data folder of the file, and the file's role.
 //!

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_catalog::EventFacts;
+use easel_catalog::FilterFacts;
 use easel_log::{Block, Found, Offset, Reader, Want};
 use easel_subscriptions::{Filter, ReplaySpec, Subscription};
 use serde::Serialize;
@@ -83,7 +83,7 @@ fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> u64 {
     let matching = records.filter(|record| {
         filter.wants_type(&record.event_type)
             && filter.has_form(&record.event_type, record.provenance.shape)
-            && filter.wants(&record.event_type, &EventFacts::new(&record.bytes))
+            && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
     });
     matching.count() as u64
 }

@@ -494,7 +494,7 @@ mod tests {
             (
                 spec(r#","conditions":{"a/b~":["1"]}"#),
                 "`/conditions/a~1b~0` is unknown; expected one of `root_account`, `account`, `course`, \
-                 `user`, `producer`, `context_type`.",
+                 `user`, `producer`, `context_type`, `assignment`, `associated_integration`.",
             ),
         ] {
             assert_eq!(fault(&json), wanted, "{json}");

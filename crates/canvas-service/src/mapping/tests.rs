@@ -13,7 +13,7 @@ fn creator() -> CanvasCaller {
 }
 
 /// The spec of the plagiarism helper's object with these members. Null removes a member.
-fn spec_of(members: Value) -> Result<Spec, ServiceError> {
+fn spec_of(members: &Value) -> Result<Spec, ServiceError> {
     let mut object = json!({
         "UserEventTypes": ["submission_created", "plagiarism_resubmit"],
         "SystemEventTypes": ["submission_created", "plagiarism_resubmit"],
@@ -44,7 +44,7 @@ fn names(globs: &[EventGlob]) -> Vec<&str> {
 
 #[test]
 fn the_object_of_the_plagiarism_helper_becomes_a_spec() {
-    let spec = spec_of(json!({})).unwrap();
+    let spec = spec_of(&json!({})).unwrap();
     assert_eq!(spec.name.as_str(), ID);
     assert_eq!(names(&spec.events), <[&str; 0]>::default());
     assert_eq!(spec.user_events.len(), 2);
@@ -60,17 +60,17 @@ fn the_object_of_the_plagiarism_helper_becomes_a_spec() {
 
 #[test]
 fn all_means_every_event_type_and_operator_events_are_never_sent() {
-    let spec = spec_of(json!({"EventTypes": ["all", "easel.*", "new_in_canvas"]})).unwrap();
+    let spec = spec_of(&json!({"EventTypes": ["all", "easel.*", "new_in_canvas"]})).unwrap();
     assert_eq!(names(&spec.events), ["*", "new_in_canvas"]);
     assert!(spec.user_events.is_empty() && spec.system_events.is_empty());
-    let spec = spec_of(json!({"UserEventTypes": ["easel.*"], "SystemEventTypes": null}));
+    let spec = spec_of(&json!({"UserEventTypes": ["easel.*"], "SystemEventTypes": null}));
     let spec = spec.unwrap();
     assert!(names(&spec.events).is_empty() && spec.user_events.is_empty());
 }
 
 #[test]
 fn an_event_type_without_a_caliper_form_is_not_refused() {
-    let spec = spec_of(json!({
+    let spec = spec_of(&json!({
         "Format": "caliper",
         "EventTypes": ["submission_created", "account_created", "no_such_type", "grade_*"],
     }));
@@ -81,7 +81,7 @@ fn an_event_type_without_a_caliper_form_is_not_refused() {
 #[test]
 fn an_assignment_is_a_condition() {
     for id in [json!(9), json!("9")] {
-        let spec = spec_of(json!({"ContextType": "assignment", "ContextId": id})).unwrap();
+        let spec = spec_of(&json!({"ContextType": "assignment", "ContextId": id})).unwrap();
         assert_eq!(spec.conditions.assignment, ["9"]);
         assert_eq!(spec.conditions.root_account, ["7", "uuid"]);
     }
@@ -98,8 +98,8 @@ fn a_fifo_queue_is_ordered() {
             },
         })
     };
-    assert_eq!(spec_of(queue("a")).unwrap().order, OrderBy::None);
-    assert_eq!(spec_of(queue("a.fifo")).unwrap().order, OrderBy::Key);
+    assert_eq!(spec_of(&queue("a")).unwrap().order, OrderBy::None);
+    assert_eq!(spec_of(&queue("a.fifo")).unwrap().order, OrderBy::Key);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn an_invalid_object_is_refused_with_the_member_at_fault() {
             "AssociatedIntegrationId",
         ),
     ] {
-        let refused = spec_of(members.clone()).unwrap_err().to_string();
+        let refused = spec_of(&members).unwrap_err().to_string();
         assert!(refused.contains(part), "{members}: {refused}");
     }
 }

@@ -1,5 +1,7 @@
 //! Who may see and change what.
 
+use std::slice::from_ref;
+
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, path, plagiarism};
@@ -46,8 +48,8 @@ async fn a_tool_and_a_root_account_see_and_change_only_what_is_theirs() {
                 .contains(&id)
         );
     }
-    assert_eq!(fixture.ids(&tool_a, "").await, [id.clone()]);
-    assert_eq!(fixture.ids(&tool_b, "").await, [of_b.clone()]);
+    assert_eq!(fixture.ids(&tool_a, "").await, from_ref(&id));
+    assert_eq!(fixture.ids(&tool_b, "").await, from_ref(&of_b));
     assert_eq!(fixture.ids(&page(1), "").await, [id.clone(), of_b.clone()]);
     assert!(fixture.ids(&elsewhere, "").await.is_empty());
     let changed = json!({"Id": id, "EventTypes": ["all"]});

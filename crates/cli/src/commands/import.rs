@@ -126,7 +126,7 @@ impl ImportArgs {
                 "-" => vec![FileToImport::stdin()],
                 #[cfg(feature = "s3")]
                 address if address.starts_with(s3::SCHEME) => {
-                    s3::objects_at(address, self.endpoint_url.as_deref()).await?
+                    FileToImport::all_in_s3(address, self.endpoint_url.as_deref()).await?
                 }
                 path => FileToImport::all_at(Path::new(path))?,
             };
@@ -161,8 +161,10 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let row = |file: &ImportedFileJson| {
         [
             file.key.clone(),
-            file.name.clone(),
-            output::printable(&file.location),
+            match &*file.name {
+                "default" => output::printable(&file.location),
+                name => format!("{name}: {}", output::printable(&file.location)),
+            },
             if file.finished {
                 "finished".to_owned()
             } else {
@@ -171,19 +173,9 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
             file.accepted.to_string(),
             file.duplicates.to_string(),
             file.rejected.to_string(),
-            format!("{:.0}", file.updated_at),
         ]
     };
-    let heads = [
-        "KEY",
-        "NAME",
-        "FILE",
-        "STATE",
-        "ACCEPTED",
-        "DUPLICATES",
-        "REJECTED",
-        "UPDATED",
-    ];
+    let heads = ["KEY", "FILE", "STATE", "ACCEPTED", "DUPLICATES", "REJECTED"];
     output::table(heads, &files.iter().map(row).collect::<Vec<_>>())
 }
 

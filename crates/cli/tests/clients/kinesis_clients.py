@@ -1,7 +1,7 @@
 """Sends events to the Kinesis door with the usual clients, and checks every answer.
 
-The clients are boto3, both versions of the AWS CLI, and the SDK for JavaScript over HTTP/1.1 and
-over HTTP/2. Each client sends a part of the payloads, with the member names that Canvas uses. This
+The clients are boto3, both versions of the AWS CLI, the SDK for JavaScript over HTTP/1.1 and over
+HTTP/2, and calls in CBOR as the SDKs for Java make them. Each client sends a part of the payloads, with the member names that Canvas uses. This
 script itself signs the requests that are larger than the clients allow. At the end, every client
 reads all records. Each record must have the sequence number of its answer. Its data must be the
 sent data, without white space and with the name `metadata`.
@@ -34,6 +34,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+
+import kinesis_cbor
 
 STREAM = "live-events"
 SHARD = "shardId-000000000000"
@@ -286,6 +288,46 @@ class Signer:
             raise Refused(f"{error.code} {error.read().decode()}") from error
 
 
+class Cbor:
+    """Signs calls in CBOR, as the SDKs for Java make them."""
+
+    name = "a call in CBOR"
+
+    def __init__(self, access: Access) -> None:
+        self._endpoint = access.endpoint
+        self._auth = SigV4Auth(Credentials(access.key, access.secret), "kinesis", REGION)
+        self._open = build_opener(ProxyHandler({})).open
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        return self.send(operation, kinesis_cbor.encode(arguments))
+
+    def send(self, operation: str, body: bytes) -> dict[str, Any]:
+        signed = AWSRequest(
+            method="POST",
+            url=f"{self._endpoint}/",
+            data=body,
+            headers={
+                "Content-Type": kinesis_cbor.CONTENT_TYPE,
+                "X-Amz-Target": f"Kinesis_20131202.{pascal(operation)}",
+            },
+        )
+        self._auth.add_auth(signed)
+        request = Request(signed.url, signed.body, dict(signed.headers))
+        try:
+            with self._open(request) as answer:
+                return self._decode(answer)
+        except HTTPError as error:
+            name, members = error.headers["x-amzn-ErrorType"], self._decode(error)
+            require(members["__type"] == name, f"{name} is not the error of {members}")
+            require(members["message"] != "", f"{name} has no message")
+            raise Refused(name) from error
+
+    def _decode(self, answer: Any) -> dict[str, Any]:
+        found = answer.headers["Content-Type"]
+        require(found == kinesis_cbor.CONTENT_TYPE, f"{self.name}: the answer is {found}")
+        return kinesis_cbor.decode(answer.read())
+
+
 @dataclass(frozen=True)
 class Programs:
     """The paths of the clients that are not Python packages."""
@@ -302,6 +344,7 @@ def clients(access: Access, programs: Programs) -> list[Client]:
         Cli(access, programs.aws_2, 2),
         JavaScript(access, programs.node_modules, "http1"),
         JavaScript(access, programs.node_modules, "http2"),
+        Cbor(access),
     ]
 
 
@@ -491,6 +534,23 @@ def check_signatures(access: Access, programs: Programs) -> None:
         check_refused(client, "UnrecognizedClientException")
 
 
+def check_cbor(client: Cbor) -> None:
+    """Sends CBOR that is cut, and reads the time of a record."""
+    body = kinesis_cbor.encode({"StreamName": STREAM})
+    try:
+        client.send("describe-stream", body[:-1])
+    except Refused as refused:
+        require(str(refused) == "SerializationException", f"a cut call is refused as {refused}")
+    else:
+        raise CheckFailed("a cut call was accepted")
+    oldest = page(client, iterator(client, "TRIM_HORIZON"), 1)[0]
+    age = time.time() - oldest["ApproximateArrivalTimestamp"]
+    require(0 <= age < 3600, f"a record is {age} seconds old")
+    created = client.call("describe-stream", StreamName=STREAM)["StreamDescription"]
+    age = time.time() - created["StreamCreationTimestamp"]
+    require(0 <= age < 3600, f"the stream is {age} seconds old")
+
+
 # The whole
 
 
@@ -506,7 +566,9 @@ def run(access: Access, programs: Programs, folders: list[Path]) -> dict[str, in
         if not isinstance(client, Cli):
             check_pages(client)
     send_large(signer, name, sent)
+    send_large(Cbor(access), str(uuid.uuid4()), sent)
     send_oversized(signer, name)
+    check_cbor(Cbor(access))
     for client in all_clients:
         check_stored(client, sent)
     check_signatures(access, programs)

@@ -1,4 +1,4 @@
-//! Canvas's own subscription client, in Ruby with HTTParty and json-jwt, against a real server.
+//! Canvas's own subscription client, in Ruby with its usual libraries, against a real server.
 //!
 //! The driver `clients/canvas_client.rb` makes the calls and reads the answers as Canvas does. The test sends
 //! events while the subscription of the plagiarism tool exists, and looks at it as an operator does.

@@ -1,8 +1,9 @@
-//! Tests of AWS's clients with the Kinesis door: boto3, both versions of the AWS CLI, and the SDK for
-//! JavaScript over HTTP/1.1 and HTTP/2. Their events arrive at a webhook.
+//! Tests of AWS's clients with the Kinesis door: boto3, both versions of the AWS CLI, the SDK for
+//! JavaScript over HTTP/1.1 and HTTP/2, and calls in CBOR as the SDKs for Java make them. Their events
+//! arrive at a webhook.
 //!
-//! They run in `clients/kinesis_clients.py`. `EASEL_TEST_PYTHON` names a Python that has boto3,
-//! `EASEL_TEST_AWS_1` and `EASEL_TEST_AWS_2` the AWS CLI of each version, `EASEL_TEST_NODE_MODULES`
+//! They run in `clients/kinesis_clients.py`. `EASEL_TEST_PYTHON` names a Python that has boto3 and
+//! cbor2, `EASEL_TEST_AWS_1` and `EASEL_TEST_AWS_2` the AWS CLI of each version, `EASEL_TEST_NODE_MODULES`
 //! the folder of the SDK for JavaScript. `scripts/clients` installs them.
 
 use std::collections::HashMap;
@@ -42,10 +43,11 @@ struct Summary {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_over_both_http_versions()
- {
+async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_in_both_formats() {
     let Some(clients) = Clients::from_environment() else {
-        report_missing("boto3, the AWS CLI and the SDK for JavaScript; scripts/test installs them");
+        report_missing(
+            "boto3, cbor2, the AWS CLI and the SDK for JavaScript; scripts/test installs them",
+        );
         return;
     };
     let folder = tempdir().unwrap();

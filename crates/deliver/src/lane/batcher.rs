@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use easel_catalog::{EventFacts, OrderKey};
+use easel_catalog::{FilterFacts, OrderKey};
 use easel_log::{Block, Found, Offset, ReadError, Reader, Want};
 use easel_sinks::{Batch, Item, Sink, SinkLimits};
 use easel_subscriptions::{Account, Due, Filter, Loss, Parked, Subscription, Subscriptions};
@@ -508,7 +508,7 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     let records = records.take_while(|record| record.offset < end);
     let wanted = records.filter(|record| {
         filter.wants_type(&record.event_type)
-            && filter.wants(&record.event_type, &EventFacts::new(&record.bytes))
+            && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
     });
     let owed_count = subscription.shared.account().owed_count();
     let mut room = max_owed.saturating_sub(owed_count);

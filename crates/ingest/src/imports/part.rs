@@ -86,7 +86,7 @@ pub(super) async fn store(
     let (shared, key) = (Arc::clone(imports), head.key.clone());
     run_blocking(move || shared.mark_pending(&key, heads_before))
         .await
-        .map_err(store_failed)?;
+        .map_err(|error| store_failed(&error))?;
 
     let Parsed {
         events,
@@ -109,7 +109,7 @@ pub(super) async fn store(
     let (shared, key, now) = (Arc::clone(imports), head.key.clone(), intake.now());
     run_blocking(move || shared.save(&key, &saved, now))
         .await
-        .map_err(store_failed)?;
+        .map_err(|error| store_failed(&error))?;
     let state = load(imports, &head.key).await?;
     Ok(StoredPart {
         state,
@@ -188,7 +188,7 @@ pub(super) async fn settle(
             let reason = error.to_string();
             Problem::from(NotStored::from(AppendError::Failed { reason }))
         }
-        RecoveryError::Store(error) => store_failed(error),
+        RecoveryError::Store(error) => store_failed(&error),
     })
 }
 
@@ -196,7 +196,9 @@ pub(super) async fn settle(
 pub(super) async fn load(imports: &Arc<Imports>, key: &ImportKey) -> Result<ImportState, Problem> {
     let (shared, wanted) = (Arc::clone(imports), key.clone());
     let state = run_blocking(move || shared.get(&wanted)).await;
-    state.map_err(store_failed)?.ok_or_else(unknown)
+    state
+        .map_err(|error| store_failed(&error))?
+        .ok_or_else(unknown)
 }
 
 pub(super) fn unknown() -> Problem {
@@ -204,8 +206,8 @@ pub(super) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_import", detail)
 }
 
-pub(super) fn store_failed(error: SourceStoreError) -> Problem {
-    let error: &dyn std::error::Error = &error;
+pub(super) fn store_failed(error: &SourceStoreError) -> Problem {
+    let error: &dyn std::error::Error = error;
     tracing::error!(error, "the state of an import cannot be used");
     let detail = "The state of imports cannot be read or saved now.";
     let problem = Problem::new(

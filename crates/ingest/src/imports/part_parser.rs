@@ -10,7 +10,6 @@ use easel_sources::{ImportKey, RecordPlace};
 use jiff::Timestamp;
 
 use super::part_frames::{Frame, FrameFault, frames};
-use super::place_text::place_text;
 use crate::Intake;
 use crate::body::BufferedBody;
 use crate::door::Door;
@@ -103,16 +102,12 @@ impl PartParser {
             let detail = format!("the event has {total} bytes, the maximum is {max}");
             return Err(placed(FaultCode::TooLarge.as_str(), detail));
         }
-        let place = RecordPlace {
-            key: self.key.clone(),
-            at: head.at,
-        };
         let sent_at = head.sent_at.map(Timestamp::from_millisecond);
         let arrival = HostedArrival {
             event_name: head.event_name.as_deref(),
             source: Some(Arc::clone(&self.source)),
             arrival: Some(Arrival {
-                message_id: Some(place.to_string().into()),
+                message_id: Some(self.place(head.at).to_string().into()),
                 sent_at: sent_at.and_then(Result::ok),
             }),
         };
@@ -120,14 +115,25 @@ impl PartParser {
         record.map_err(|fault: Fault| placed(fault.code.as_str(), fault.to_string()))
     }
 
+    /// Returns the place of a record, by which it is found in the log after a crash.
+    fn place(&self, at: u64) -> RecordPlace {
+        RecordPlace {
+            key: self.key.clone(),
+            at,
+        }
+    }
+
     fn quarantined(&self, frame: &Frame, fault: &PlacedFault, sent: &[u8]) -> NewQuarantined {
         NewQuarantined {
             door: Door::Import.as_str(),
             code: fault.code.to_owned(),
-            detail: format!("{}{}", fault.detail, place_text(&self.location, fault.at)),
+            detail: format!(
+                "{}; in {} at byte {}",
+                fault.detail, self.location, fault.at
+            ),
             source: Some(Arc::clone(&self.source)),
             event_name: frame.head.event_name.as_deref().map(Arc::from),
-            message_id: None,
+            message_id: Some(self.place(fault.at).to_string().into()),
             bytes: Bytes::copy_from_slice(sent),
         }
     }

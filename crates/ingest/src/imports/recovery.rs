@@ -11,7 +11,6 @@ use easel_sources::{ImportKey, ImportState, Imports, PendingPart, RecordPlace, S
 use thiserror::Error;
 use tracing::{info, warn};
 
-use super::place_text::place_in;
 use super::source_of;
 
 /// The records that one look into the quarantine reads.
@@ -124,7 +123,8 @@ async fn last_quarantined(
         let of_import = page
             .iter()
             .filter(|record| record.source.as_deref() == Some(&*source));
-        let places = of_import.filter_map(|record| place_in(&state.file.location, &record.detail));
+        let places =
+            of_import.filter_map(|record| place_of(record.message_id.as_deref()?, &state.key));
         last = std::cmp::max(last, places.max());
     }
 }

@@ -1,17 +1,19 @@
 //! Operations about streams, which tools call before they read records.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::KinesisDoor;
+use super::call::KinesisCall;
 use super::error::KinesisError;
 use super::shards::shards_after;
 use super::stream::{StreamName, is_name};
+use super::time::ShownTime;
 use super::violations::Violations;
-use super::{CONTENT, KinesisDoor, answer, parse};
 
 /// The valid values of `Limit`.
 const LIMITS: RangeInclusive<i64> = 1..=10_000;
@@ -23,8 +25,11 @@ const MAX_LISTED: usize = 100;
 const TOKEN_PREFIX: &str = "easel-after-";
 
 /// Accepts any valid name: every stream already exists.
-pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
-    let request: CreateStreamJson = parse(body)?;
+pub(super) fn create_stream(
+    door: &KinesisDoor,
+    call: &KinesisCall,
+) -> Result<Response, KinesisError> {
+    let request: CreateStreamJson = call.parse()?;
     let mut violations = Violations::default();
     violations.check_range("shardCount", request.shard_count, &(1..=i64::MAX));
     let name = violations.require("streamName", request.stream_name.as_deref());
@@ -33,62 +38,93 @@ pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response,
     if let Some(stream) = name.and_then(StreamName::parse) {
         door.streams.remember(stream);
     }
-    Ok([(CONTENT_TYPE, CONTENT)].into_response())
+    Ok(call.format.empty_answer())
 }
 
-pub(super) fn describe_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
-    let request: StreamJson = parse(body)?;
-    let description = door.describe(&request.stream()?, &request.shards());
-    answer(&json!({ "StreamDescription": description }))
+pub(super) fn describe_stream(
+    door: &KinesisDoor,
+    call: &KinesisCall,
+) -> Result<Response, KinesisError> {
+    let request: StreamJson = call.parse()?;
+    let description = door.describe(&request.stream()?, request.shards());
+    call.answer(&BTreeMap::from([("StreamDescription", description)]))
 }
 
 pub(super) fn describe_stream_summary(
     door: &KinesisDoor,
-    body: &[u8],
+    call: &KinesisCall,
 ) -> Result<Response, KinesisError> {
-    let request: StreamJson = parse(body)?;
-    let description = door.describe(&request.stream()?, &request.shards());
-    answer(&json!({ "StreamDescriptionSummary": description }))
+    let request: StreamJson = call.parse()?;
+    let description = door.describe(&request.stream()?, request.shards());
+    call.answer(&BTreeMap::from([("StreamDescriptionSummary", description)]))
 }
 
-pub(super) fn list_streams(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
-    let request: ListStreamsJson = parse(body)?;
+pub(super) fn list_streams(
+    door: &KinesisDoor,
+    call: &KinesisCall,
+) -> Result<Response, KinesisError> {
+    let request: ListStreamsJson = call.parse()?;
     let (start, limit) = (request.start()?, request.limit());
     let (names, has_more) = door.streams.list_after(start, limit);
-    let summaries: Vec<Value> = names.iter().map(|name| door.describe(name, &[])).collect();
-    let mut listed = json!({
-        "StreamNames": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "StreamSummaries": summaries,
-        "HasMoreStreams": has_more,
-    });
-    if let (true, Some(last), Some(members)) = (has_more, names.last(), listed.as_object_mut()) {
-        members.insert(
-            "NextToken".to_owned(),
-            format!("{TOKEN_PREFIX}{last}").into(),
-        );
-    }
-    answer(&listed)
+    let token = names.last().filter(|_last| has_more);
+    call.answer(&ListStreamsAnswerJson {
+        stream_names: names.iter().map(ToString::to_string).collect(),
+        stream_summaries: names
+            .iter()
+            .map(|name| door.describe(name, Vec::new()))
+            .collect(),
+        has_more_streams: has_more,
+        next_token: token.map(|last| format!("{TOKEN_PREFIX}{last}")),
+    })
 }
 
 impl KinesisDoor {
     /// Describes a stream. Clients ignore unknown members, so all operations return the same members.
-    fn describe(&self, name: &StreamName, shards: &[Value]) -> Value {
-        json!({
-            "StreamName": name.to_string(),
-            "StreamARN": name.arn(),
-            "StreamStatus": "ACTIVE",
-            "StreamModeDetails": { "StreamMode": "PROVISIONED" },
-            "StreamCreationTimestamp": self.opened_at.as_duration().as_secs_f64(),
-            "EncryptionType": "NONE",
-            "EnhancedMonitoring": [{ "ShardLevelMetrics": [] }],
-            // The minimum of the protocol. The retention of the log decides how long records stay.
-            "RetentionPeriodHours": 24,
-            "OpenShardCount": 1,
-            "ConsumerCount": 0,
-            "Shards": shards,
-            "HasMoreShards": false,
-        })
+    fn describe(&self, name: &StreamName, shards: Vec<Value>) -> StreamDescriptionJson {
+        StreamDescriptionJson {
+            stream_name: name.to_string(),
+            stream_arn: name.arn(),
+            stream_status: "ACTIVE",
+            stream_mode_details: json!({ "StreamMode": "PROVISIONED" }),
+            stream_creation_timestamp: ShownTime(self.opened_at),
+            encryption_type: "NONE",
+            enhanced_monitoring: json!([{ "ShardLevelMetrics": [] }]),
+            retention_period_hours: 24,
+            open_shard_count: 1,
+            consumer_count: 0,
+            shards,
+            has_more_shards: false,
+        }
     }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListStreamsAnswerJson {
+    stream_names: Vec<String>,
+    stream_summaries: Vec<StreamDescriptionJson>,
+    has_more_streams: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct StreamDescriptionJson {
+    stream_name: String,
+    #[serde(rename = "StreamARN")]
+    stream_arn: String,
+    stream_status: &'static str,
+    stream_mode_details: Value,
+    stream_creation_timestamp: ShownTime,
+    encryption_type: &'static str,
+    enhanced_monitoring: Value,
+    /// The minimum of the protocol. The retention of the log decides how long records stay.
+    retention_period_hours: u32,
+    open_shard_count: u32,
+    consumer_count: u32,
+    shards: Vec<Value>,
+    has_more_shards: bool,
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,8 @@
-//! Errors of the AWS JSON protocol, with the names and statuses that its clients expect.
+//! Errors of the protocol, with the names and statuses that its clients expect.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use easel_access::Reason;
-use serde::Serialize;
 
-use super::CONTENT;
 use crate::body::BodyError;
 use crate::sigv4::SignatureError;
 
@@ -64,6 +59,10 @@ impl KinesisError {
     /// Returns the reason for the server's log and metrics, if the sender caused the error.
     pub(super) const fn refusal(&self) -> Option<Reason> {
         self.refusal
+    }
+
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(super) fn message(&self) -> &str {
@@ -140,21 +139,4 @@ impl From<BodyError> for KinesisError {
             refusal: None,
         }
     }
-}
-
-impl IntoResponse for KinesisError {
-    fn into_response(self) -> Response {
-        let body = Json(ErrorJson {
-            r#type: self.name,
-            message: &self.message,
-        });
-        (self.status, [(CONTENT_TYPE, CONTENT)], body).into_response()
-    }
-}
-
-#[derive(Serialize)]
-struct ErrorJson<'a> {
-    #[serde(rename = "__type")]
-    r#type: &'a str,
-    message: &'a str,
 }

@@ -4,16 +4,18 @@ use std::fmt;
 
 use axum::response::Response;
 use easel_log::Offset;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::KinesisDoor;
+use super::call::KinesisCall;
 use super::error::KinesisError;
 use super::sequence::Sequence;
 use super::shards::SHARD_ID;
 use super::stream::StreamName;
+use super::time::SentTime;
 use super::violations::{Violations, quoted};
-use super::{KinesisDoor, answer, parse};
 
 const PREFIX: &str = "easel-next-";
 
@@ -46,16 +48,16 @@ impl Serialize for ShardIterator {
 
 pub(super) async fn get_shard_iterator(
     door: &KinesisDoor,
-    body: &[u8],
+    call: &KinesisCall,
 ) -> Result<Response, KinesisError> {
-    let request: GetShardIteratorJson = parse(body)?;
+    let request: GetShardIteratorJson = call.parse()?;
     let (name, shard_id, kind) = request.check()?;
     if shard_id != SHARD_ID {
         let message = format!("Shard {shard_id} in stream {name} does not exist");
         return Err(KinesisError::not_found(message));
     }
     let next = ShardIterator(door.start_offset(&request, kind).await?);
-    answer(&json!({ "ShardIterator": next }))
+    call.answer(&json!({ "ShardIterator": next }))
 }
 
 impl KinesisDoor {
@@ -112,8 +114,7 @@ struct GetShardIteratorJson {
     shard_id: Option<String>,
     shard_iterator_type: Option<String>,
     starting_sequence_number: Option<String>,
-    /// Seconds since 1970.
-    timestamp: Option<f64>,
+    timestamp: Option<SentTime>,
 }
 
 impl GetShardIteratorJson {
@@ -150,8 +151,7 @@ impl GetShardIteratorJson {
 
     fn time(&self) -> Result<Timestamp, KinesisError> {
         self.timestamp
-            .and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok())
-            .and_then(|since| Timestamp::from_duration(since).ok())
+            .and_then(|SentTime(time)| time)
             .ok_or_else(|| KinesisError::invalid_argument("Timestamp is missing or out of range"))
     }
 }

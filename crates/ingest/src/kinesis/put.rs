@@ -20,11 +20,12 @@ use easel_log::{Appended, NewRecord, Offset};
 use easel_quarantine::NewQuarantined;
 use serde::Serialize;
 
+use super::blob::SentBlob;
 use super::error::{INTERNAL_FAILURE, KinesisError};
+use super::format::KinesisFormat;
 use super::sequence::Sequence;
 use super::shards::SHARD_ID;
 use super::stream::{StreamName, Streams};
-use super::{answer, parse};
 use crate::body::BufferedBody;
 use crate::body_part::{BodyPart, range_of};
 use crate::door::Door;
@@ -46,6 +47,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(super) struct Put {
     stream: StreamName,
     operation: PutOperation,
+    format: KinesisFormat,
     /// The kind of each record, in order.
     order: Vec<RecordKind>,
 }
@@ -67,23 +69,19 @@ enum RecordKind {
 impl Put {
     /// Parses a call. The events and the invalid records overwrite the sent bytes.
     pub(super) fn parse(
-        operation: PutOperation,
+        (operation, format): (PutOperation, KinesisFormat),
         buffered: &mut BufferedBody,
         limits: &Limits,
     ) -> Result<Parsed<Self>, ParseError<KinesisError>> {
-        // A string with an escape is parsed into its own memory.
-        let unescaped_bytes = if buffered.bytes.contains(&b'\\') {
-            buffered.bytes.len()
-        } else {
-            0
-        };
-        buffered.make_room(unescaped_bytes)?;
+        let copied_bytes = format.copied_bytes(&buffered.bytes);
+        let copied_bytes = copied_bytes.map_err(ParseError::Refused)?;
+        buffered.make_room(copied_bytes)?;
         let call = match operation {
-            PutOperation::One => PutCall::one(&buffered.bytes),
-            PutOperation::Many => PutCall::many(&buffered.bytes),
+            PutOperation::One => PutCall::one(format, &buffered.bytes),
+            PutOperation::Many => PutCall::many(format, &buffered.bytes),
         };
         let PutCall { stream, records } = call.map_err(ParseError::Refused)?;
-        buffered.make_room(unescaped_bytes + records.len() * PART_BYTES)?;
+        buffered.make_room(copied_bytes + records.len() * PART_BYTES)?;
         let validated = ValidatedRecords::new(std::mem::take(&mut buffered.bytes), records, limits);
         Ok(Parsed {
             events: validated.events,
@@ -91,6 +89,7 @@ impl Put {
             answer: Self {
                 stream,
                 operation,
+                format,
                 order: validated.order,
             },
         })
@@ -114,10 +113,10 @@ impl Put {
         };
         let mut sequences = self.order.into_iter().map(sequence);
         match self.operation {
-            PutOperation::Many => answer_each(sequences.collect()),
+            PutOperation::Many => answer_each(self.format, sequences.collect()),
             PutOperation::One => {
                 let sequence = sequences.next().flatten();
-                answer(&PutResultJson {
+                self.format.answer(&PutResultJson {
                     shard_id: SHARD_ID,
                     sequence_number: sequence.ok_or_else(KinesisError::internal)?,
                     encryption_type: "NONE",
@@ -128,12 +127,15 @@ impl Put {
 }
 
 /// Returns the response to a call with `count` records, none of them stored.
-pub(super) fn fail_records(count: usize) -> Result<Response, KinesisError> {
-    answer_each(vec![None; count])
+pub(super) fn fail_records(format: KinesisFormat, count: usize) -> Result<Response, KinesisError> {
+    answer_each(format, vec![None; count])
 }
 
-fn answer_each(stored: Vec<Option<Sequence>>) -> Result<Response, KinesisError> {
-    answer(&PutRecordsAnswerJson {
+fn answer_each(
+    format: KinesisFormat,
+    stored: Vec<Option<Sequence>>,
+) -> Result<Response, KinesisError> {
+    format.answer(&PutRecordsAnswerJson {
         failed_record_count: stored.iter().filter(|sequence| sequence.is_none()).count(),
         records: stored.into_iter().map(RecordAnswerJson::from).collect(),
         encryption_type: "NONE",
@@ -147,27 +149,50 @@ struct PutCall {
     records: Vec<Data>,
 }
 
-/// The base64 of a record: a range of the body, or the text of a string with escapes.
+/// The data of a record as it was sent.
 #[derive(Debug)]
-enum Data {
+struct Data {
+    encoding: DataEncoding,
+    place: DataPlace,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum DataEncoding {
+    Base64,
+    Raw,
+}
+
+/// A range of the body, or the copy of a string with escapes or in parts.
+#[derive(Debug)]
+enum DataPlace {
     Within(Range<usize>),
-    Unescaped(String),
+    Copied(Vec<u8>),
 }
 
 impl Data {
-    fn new(body: &[u8], data: Cow<'_, str>) -> Self {
-        match data {
+    fn new(body: &[u8], data: SentBlob<'_>) -> Self {
+        let (encoding, bytes) = match data {
+            SentBlob::Base64(Cow::Borrowed(text)) => {
+                (DataEncoding::Base64, Cow::Borrowed(text.as_bytes()))
+            }
+            SentBlob::Base64(Cow::Owned(text)) => {
+                (DataEncoding::Base64, Cow::Owned(text.into_bytes()))
+            }
+            SentBlob::Raw(bytes) => (DataEncoding::Raw, bytes),
+        };
+        let place = match bytes {
             // An empty slice can be outside the body.
-            Cow::Borrowed("") => Self::Within(0..0),
-            Cow::Borrowed(text) => Self::Within(range_of(body, text.as_bytes())),
-            Cow::Owned(text) => Self::Unescaped(text),
-        }
+            Cow::Borrowed(b"") => DataPlace::Within(0..0),
+            Cow::Borrowed(part) => DataPlace::Within(range_of(body, part)),
+            Cow::Owned(copy) => DataPlace::Copied(copy),
+        };
+        Self { encoding, place }
     }
 }
 
 impl PutCall {
-    fn one(body: &[u8]) -> Result<Self, KinesisError> {
-        let call: PutRecordJson<'_> = parse(body)?;
+    fn one(format: KinesisFormat, body: &[u8]) -> Result<Self, KinesisError> {
+        let call: PutRecordJson<'_> = format.parse(body)?;
         let (stream, data) = call.check()?;
         Ok(Self {
             stream,
@@ -175,8 +200,8 @@ impl PutCall {
         })
     }
 
-    fn many(body: &[u8]) -> Result<Self, KinesisError> {
-        let call: PutRecordsJson<'_> = parse(body)?;
+    fn many(format: KinesisFormat, body: &[u8]) -> Result<Self, KinesisError> {
+        let call: PutRecordsJson<'_> = format.parse(body)?;
         let (stream, data) = call.check()?;
         let data = data.into_iter();
         let records = data.map(|data| Data::new(body, data)).collect();
@@ -198,15 +223,18 @@ impl ValidatedRecords {
         let mut events: Vec<(NewRecord, BodyPart)> = Vec::new();
         let mut invalid_records = Vec::new();
         let mut decoded = Vec::new();
-        for data in records {
-            let sent = match &data {
-                Data::Within(range) => body.get(range.clone()).unwrap_or_default(),
-                Data::Unescaped(text) => text.as_bytes(),
+        for Data { encoding, place } in records {
+            let sent = match &place {
+                DataPlace::Within(range) => body.get(range.clone()).unwrap_or_default(),
+                DataPlace::Copied(copy) => copy,
             };
-            let record = validate_record(sent, &mut decoded, limits);
-            let write = |bytes: Bytes| match data {
-                Data::Within(range) => BodyPart::write(&mut body, range, bytes),
-                Data::Unescaped(_) => BodyPart::Own(bytes),
+            let record = match encoding {
+                DataEncoding::Base64 => validate_record(sent, &mut decoded, limits),
+                DataEncoding::Raw => validate_event(sent, limits),
+            };
+            let write = |bytes: Bytes| match place {
+                DataPlace::Within(range) => BodyPart::write(&mut body, range, bytes),
+                DataPlace::Copied(_) => BodyPart::Own(bytes),
             };
             order.push(match record {
                 Ok(mut event) => {
@@ -254,7 +282,7 @@ pub(crate) struct InvalidRecord {
     bytes: Bytes,
 }
 
-/// Validates a record. Uses `decoded` as the buffer for its decoded base64.
+/// Validates a record in base64. Uses `decoded` as the buffer for its decoded base64.
 pub(crate) fn validate_record(
     data: &[u8],
     decoded: &mut Vec<u8>,
@@ -268,10 +296,14 @@ pub(crate) fn validate_record(
             detail: format!("not base64: {error}"),
             bytes: Bytes::copy_from_slice(data),
         })?;
-    admit(decoded, limits).map_err(|fault| InvalidRecord {
+    validate_event(decoded, limits)
+}
+
+fn validate_event(bytes: &[u8], limits: &Limits) -> Result<Event, InvalidRecord> {
+    admit(bytes, limits).map_err(|fault| InvalidRecord {
         code: fault.code.as_str(),
         detail: fault.to_string(),
-        bytes: Bytes::copy_from_slice(decoded),
+        bytes: Bytes::copy_from_slice(bytes),
     })
 }
 

@@ -3,27 +3,31 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use easel_catalog::is_operator_event;
 use easel_log::{Found, Offset, ReadError, Reader, Record};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
+use super::KinesisDoor;
+use super::blob::ShownBlob;
+use super::call::KinesisCall;
 use super::error::KinesisError;
 use super::iterator::ShardIterator;
 use super::sequence::Sequence;
+use super::time::ShownTime;
 use super::violations::Violations;
-use super::{KinesisDoor, answer, parse};
 use crate::work::on_cpu;
 
 /// The most records in one answer, and the default limit.
 const MAX_RECORDS: i64 = 10_000;
 const MAX_BYTES: usize = 10 * 1024 * 1024;
 
-pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
-    let request: GetRecordsJson = parse(body)?;
+pub(super) async fn get_records(
+    door: &KinesisDoor,
+    call: &KinesisCall,
+) -> Result<Response, KinesisError> {
+    let request: GetRecordsJson = call.parse()?;
     let (ShardIterator(from), limit) = request.check()?;
     let _permit = door
         .reads
@@ -35,7 +39,8 @@ pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Respo
         .await
         .map_err(|_unreadable| KinesisError::internal())?;
     let behind = door.behind(&page);
-    on_cpu(page.bytes, move || answer(&page.to_json(behind))).await
+    let format = call.format;
+    on_cpu(page.bytes, move || format.answer(&page.to_json(behind))).await
 }
 
 /// Consecutive records, and the offset after them.
@@ -132,10 +137,9 @@ struct GetRecordsAnswerJson {
 #[serde(rename_all = "PascalCase")]
 struct ReadRecordJson {
     sequence_number: Sequence,
-    /// Seconds since 1970.
-    approximate_arrival_timestamp: f64,
-    data: String,
-    partition_key: Uuid,
+    approximate_arrival_timestamp: ShownTime,
+    data: ShownBlob,
+    partition_key: Hyphenated,
     encryption_type: &'static str,
 }
 
@@ -143,9 +147,9 @@ impl From<&Record> for ReadRecordJson {
     fn from(record: &Record) -> Self {
         Self {
             sequence_number: Sequence::Event(record.offset),
-            approximate_arrival_timestamp: record.appended_at.as_duration().as_secs_f64(),
-            data: BASE64_STANDARD.encode(&record.bytes),
-            partition_key: record.id,
+            approximate_arrival_timestamp: ShownTime(record.appended_at),
+            data: ShownBlob(record.bytes.clone()),
+            partition_key: record.id.hyphenated(),
             encryption_type: "NONE",
         }
     }

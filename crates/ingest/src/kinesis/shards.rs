@@ -8,10 +8,11 @@ use easel_log::Offset;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::KinesisCall;
 use super::error::KinesisError;
 use super::sequence::Sequence;
+use super::time::SentTime;
 use super::violations::{Violations, quoted};
-use super::{answer, parse};
 
 /// The id of the one shard.
 pub(super) const SHARD_ID: &str = "shardId-000000000000";
@@ -33,15 +34,15 @@ pub(super) fn shards_after(start: Option<&str>) -> Vec<Value> {
     })]
 }
 
-pub(super) fn list_shards(body: &[u8]) -> Result<Response, KinesisError> {
-    let request: ListShardsJson = parse(body)?;
+pub(super) fn list_shards(call: &KinesisCall) -> Result<Response, KinesisError> {
+    let request: ListShardsJson = call.parse()?;
     request.check_members()?;
     request.check_combinations()?;
     let filter = request.shard_filter.as_ref();
     let after_shard_id = filter.and_then(|filter| filter.shard_id.as_deref());
     // The later of the two starts. `None` sorts before any start.
     let start = std::cmp::max(request.exclusive_start_shard_id.as_deref(), after_shard_id);
-    answer(&json!({ "Shards": shards_after(start) }))
+    call.answer(&json!({ "Shards": shards_after(start) }))
 }
 
 #[derive(Deserialize)]
@@ -53,7 +54,7 @@ struct ListShardsJson {
     next_token: Option<String>,
     exclusive_start_shard_id: Option<String>,
     max_results: Option<i64>,
-    stream_creation_timestamp: Option<f64>,
+    stream_creation_timestamp: Option<SentTime>,
     shard_filter: Option<ShardFilterJson>,
 }
 
@@ -62,8 +63,7 @@ struct ListShardsJson {
 struct ShardFilterJson {
     r#type: Option<String>,
     shard_id: Option<String>,
-    /// Seconds since 1970.
-    timestamp: Option<f64>,
+    timestamp: Option<SentTime>,
 }
 
 impl ListShardsJson {

@@ -1,64 +1,45 @@
 //! Counts the records of a call without storing the call.
 //!
 //! A call without room must still be answered record by record. So it is read in chunks, and a small
-//! state machine counts the elements of the member `Records`. For valid JSON the count is correct. For
+//! state machine counts the elements of the member `Records`. For a valid call the count is correct. For
 //! other input it can be wrong, which does no harm: nothing of the call is stored, and the answer says
 //! so.
+
+mod cbor;
+mod json;
 
 use sha2::{Digest, Sha256};
 
 use super::error::KinesisError;
+use super::format::KinesisFormat;
 use crate::Intake;
 use crate::body::Unread;
 use crate::sigv4::Signed;
 
-const RECORDS: &[u8] = b"Records";
+use cbor::CborTally;
+use json::JsonTally;
 
-/// The state machine that counts the elements of `Records`.
-#[derive(Default)]
-pub(super) struct RecordTally {
-    position: TallyPosition,
-    /// The number of open objects and arrays.
-    depth: usize,
-    /// The end of `Records` that the last string has not matched yet. Empty if the string is
-    /// `Records`, `None` if it is another string.
-    unmatched: Option<&'static [u8]>,
-    elements: ElementsPosition,
-    count: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-enum TallyPosition {
-    /// Before the object.
-    #[default]
-    Before,
-    /// In the object, but in no string.
-    OutsideString,
-    InString,
-    InEscape,
-    /// After a value that is not an object.
-    NotAnObject,
-}
-
-/// The position relative to the elements of `Records`.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum ElementsPosition {
-    /// Outside `Records`.
-    #[default]
-    Outside,
-    /// In `Records`, before an element.
-    BeforeElement,
-    /// In `Records`, in an element.
-    InElement,
+/// The state machine for the format of the call.
+pub(super) enum RecordTally {
+    Json(JsonTally),
+    Cbor(CborTally),
 }
 
 impl RecordTally {
+    fn new(format: KinesisFormat) -> Self {
+        match format {
+            KinesisFormat::Json => Self::Json(JsonTally::default()),
+            KinesisFormat::Cbor => Self::Cbor(CborTally::default()),
+        }
+    }
+
     /// Reads a whole call and counts its records. Rejects it if the signature is required and wrong.
     pub(super) async fn from_unread(
         unread: Unread,
+        format: KinesisFormat,
         signed: Option<&Signed>,
     ) -> Result<Self, KinesisError> {
-        let (mut tally, mut hash) = (Self::default(), Sha256::new());
+        let (mut tally, mut hash) = (Self::new(format), Sha256::new());
         let on_chunk = |chunk: &[u8]| {
             hash.update(chunk);
             tally.add_chunk(chunk);
@@ -72,67 +53,17 @@ impl RecordTally {
 
     /// Returns the number of records. `None` if the call is incomplete, empty or too large.
     pub(super) fn count(&self) -> Option<usize> {
-        let is_complete = matches!(self.position, TallyPosition::OutsideString) && self.depth == 0;
-        (is_complete && (1..=Intake::MAX_EVENTS).contains(&self.count)).then_some(self.count)
+        let count = match self {
+            Self::Json(tally) => tally.count(),
+            Self::Cbor(tally) => tally.count(),
+        };
+        count.filter(|count| (1..=Intake::MAX_EVENTS).contains(count))
     }
 
     fn add_chunk(&mut self, chunk: &[u8]) {
-        for byte in chunk {
-            self.add_byte(*byte);
-        }
-    }
-
-    fn add_byte(&mut self, byte: u8) {
-        match (self.position, byte) {
-            (TallyPosition::NotAnObject, _)
-            | (
-                TallyPosition::Before | TallyPosition::OutsideString,
-                b' ' | b'\n' | b'\r' | b'\t',
-            ) => (),
-            (TallyPosition::Before, b'{') => {
-                self.position = TallyPosition::OutsideString;
-                self.depth = 1;
-            }
-            (TallyPosition::Before, _) => self.position = TallyPosition::NotAnObject,
-            (TallyPosition::OutsideString, token) => self.add_token(token),
-            (TallyPosition::InString, b'"') => self.position = TallyPosition::OutsideString,
-            (TallyPosition::InString, b'\\') => {
-                self.position = TallyPosition::InEscape;
-                self.unmatched = None;
-            }
-            (TallyPosition::InString, letter) => {
-                self.unmatched = self.unmatched.and_then(|rest| rest.strip_prefix(&[letter]));
-            }
-            (TallyPosition::InEscape, _) => self.position = TallyPosition::InString,
-        }
-    }
-
-    fn add_token(&mut self, token: u8) {
-        match (self.elements, self.depth, token) {
-            (ElementsPosition::BeforeElement | ElementsPosition::InElement, 2, b']') => {
-                self.elements = ElementsPosition::Outside;
-            }
-            (ElementsPosition::InElement, 2, b',') => {
-                self.elements = ElementsPosition::BeforeElement;
-            }
-            (ElementsPosition::BeforeElement, _, _) => {
-                self.elements = ElementsPosition::InElement;
-                self.count += 1;
-            }
-            // In valid JSON, the last string is the key of this array.
-            (ElementsPosition::Outside, 1, b'[') if self.unmatched == Some(b"") => {
-                self.elements = ElementsPosition::BeforeElement;
-            }
-            (ElementsPosition::Outside | ElementsPosition::InElement, _, _) => (),
-        }
-        match token {
-            b'"' => {
-                self.position = TallyPosition::InString;
-                self.unmatched = Some(RECORDS);
-            }
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => (),
+        match self {
+            Self::Json(tally) => tally.add_chunk(chunk),
+            Self::Cbor(tally) => tally.add_chunk(chunk),
         }
     }
 }

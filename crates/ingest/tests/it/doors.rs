@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -132,15 +133,21 @@ impl Doors {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let (head, body) = self.send_raw(request).await;
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Answer {
             status: head.status,
             headers: head.headers,
             json,
         }
+    }
+
+    /// Sends a request. Returns the head and the body of the response.
+    pub(crate) async fn send_raw(&self, request: Request<Body>) -> (Parts, Bytes) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (head, body)
     }
 
     /// Sends `body` through the native door.
@@ -212,6 +219,7 @@ pub(crate) fn check_error(answer: &Answer, status: u16, name: &str) {
     );
     assert!(answer.json["message"].is_string(), "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
+    assert_eq!(answer.headers["x-amzn-errortype"], name);
     assert_eq!(answer.headers["x-amzn-requestid"].len(), 36);
 }
 

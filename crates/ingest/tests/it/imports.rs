@@ -268,10 +268,10 @@ async fn append_and_crash(
     let broken = broken.into_iter().map(|n| NewQuarantined {
         door: "import",
         code: "x".to_owned(),
-        detail: format!("x; in /archive/a.json at byte {}", n * SPACING),
+        detail: "x".to_owned(),
         source: Some("import:default".into()),
         event_name: None,
-        message_id: None,
+        message_id: Some(format!("{key}:{}", n * SPACING).into()),
         bytes: record(n),
     });
     doors.quarantine.put(broken.collect()).await.unwrap();

@@ -298,23 +298,6 @@ async fn a_request_without_a_target_is_rejected() {
 }
 
 #[tokio::test]
-async fn the_error_for_cbor_says_how_to_disable_it() {
-    let request = Request::post("/")
-        .header("content-type", "application/x-amz-cbor-1.1")
-        .header("x-amz-target", "Kinesis_20131202.PutRecords")
-        .body(vec![0xa0].into());
-    let answer = Doors::open().send(request.unwrap()).await;
-    check_error(&answer, 400, "SerializationException");
-    assert!(
-        answer.json["message"]
-            .as_str()
-            .unwrap()
-            .contains("AWS_CBOR_DISABLE"),
-        "{answer:?}"
-    );
-}
-
-#[tokio::test]
 async fn a_body_above_the_limit_is_rejected() {
     let options = IntakeOptions {
         max_request_bytes: 1_000,

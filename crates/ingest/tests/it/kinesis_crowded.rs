@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_compression::tokio::bufread::ZstdEncoder;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Request, StatusCode};
 use bytes::Bytes;
 use easel_access::Authorizer;
 use easel_ingest::{IntakeOptions, KinesisAuth};
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use crate::doors::{Answer, Doors, check_error, check_taken, cramped, put_records, slow_body};
+use crate::kinesis_cbor;
 use crate::kinesis_signing::{GOLDEN, SECRET, captured, golden_time, keys};
 
 /// Creates doors with room for one zstd decoder and its output, and for nothing else.
@@ -191,4 +193,26 @@ async fn a_wrong_signature_is_rejected_even_without_room() {
         check_error(&answer, 400, "InvalidSignatureException");
         check_nothing_stored(&doors).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_record_of_a_call_in_cbor_without_room_is_an_internal_failure() {
+    let doors = narrow(KinesisAuth::Open);
+    let put = kinesis_cbor::put_records(&[&event("course_created", 0), b"7"]);
+    let mut request = call("PutRecords", kinesis_cbor::written(&put));
+    let content_type = HeaderValue::from_static(kinesis_cbor::CBOR);
+    request.headers_mut().insert(CONTENT_TYPE, content_type);
+    let (sender, crowded) = oneshot::channel();
+    let late = async {
+        crowded.await.unwrap();
+        doors.send_raw(request).await
+    };
+    let ((), (head, body)) = tokio::join!(crowd(&doors, 3, sender), late);
+    assert_eq!(head.headers[CONTENT_TYPE], kinesis_cbor::CBOR);
+    let answer = Answer {
+        status: head.status,
+        headers: head.headers,
+        json: ciborium::from_reader(&body[..]).unwrap(),
+    };
+    check_failed(&doors, &answer, 2).await;
 }

@@ -11,9 +11,12 @@ mod counting;
 mod hooks;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
 mod kinesis;
 #[cfg(test)]
 mod kinesis_calls;
+#[cfg(test)]
+mod kinesis_cbor;
 #[cfg(test)]
 mod kinesis_crowded;
 #[cfg(test)]

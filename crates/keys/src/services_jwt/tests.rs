@@ -205,7 +205,7 @@ fn malformed() -> Vec<(&'static str, String, ServicesJwtError)> {
         ("an empty tag", with_part(4, ""), E::NotDecrypted),
         (
             "a short tag",
-            with_part(4, &parts[4][..16]),
+            with_part(4, parts[4].get(..16).unwrap()),
             E::NotDecrypted,
         ),
         (

@@ -7,6 +7,7 @@ use easel_server::{CanvasServiceConfig, Config, Server};
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::test_server::config;
@@ -47,7 +48,8 @@ async fn check(service: CanvasServiceConfig, main: u16, path: &str) {
     let (address, own) = (server.address(), server.app_host());
     let own = own.map(|(address, _)| address);
     let stop = CancellationToken::new();
-    let running = tokio::spawn(server.run_until(stop.clone()));
+    let mut running = JoinSet::new();
+    running.spawn(server.run_until(stop.clone()));
     assert_eq!(get(address, path).await.0, main, "{path}");
     if let Some(own) = own {
         let json = (
@@ -61,7 +63,7 @@ async fn check(service: CanvasServiceConfig, main: u16, path: &str) {
         }
     }
     stop.cancel();
-    running.await.unwrap();
+    running.join_next().await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, EventDetails, EventFacts, EventOrigin, Facts, Reach};
+use easel_catalog::{Catalog, EventDetails, EventOrigin, Facts, FilterFacts, Reach};
 use easel_log::Offset;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -55,10 +55,10 @@ fn subscription_by_origin(
     ))
 }
 
-fn visited(index: &mut Index, event_type: &str, facts: &EventFacts<'_>) -> Vec<i64> {
+fn visited(index: &mut Index, event_type: &str, facts: &FilterFacts<'_>) -> Vec<i64> {
     let mut ids = Vec::new();
     index.visit(&Arc::from(event_type), facts, |subscription| {
-        ids.push(subscription.id.get())
+        ids.push(subscription.id.get());
     });
     ids.sort_unstable();
     ids
@@ -106,7 +106,7 @@ fn assignment() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-fn facts() -> impl Strategy<Value = EventFacts<'static>> {
+fn facts() -> impl Strategy<Value = FilterFacts<'static>> {
     let value = || proptest::option::of("[1-4]");
     let kind = proptest::option::of(prop_oneof!["Course", "Account", "User"]);
     let metadata = (value(), value(), value(), value(), value(), kind).prop_map(
@@ -132,7 +132,7 @@ fn facts() -> impl Strategy<Value = EventFacts<'static>> {
             associated_integration_id: integration.map(Into::into),
         },
     );
-    (metadata, details).prop_map(|(metadata, details)| EventFacts::from_parts(metadata, details))
+    (metadata, details).prop_map(|(metadata, details)| FilterFacts::from_parts(metadata, details))
 }
 
 /// For each subscription: its events, its events of users and its events of the system.
@@ -194,7 +194,7 @@ proptest! {
 fn unknown_event_types_use_limited_memory() {
     let mut index = Index::default();
     index.insert(&subscription(1, &["*"], Conditions::default()));
-    let facts = EventFacts::new(b"");
+    let facts = FilterFacts::new(b"");
     let types: BTreeSet<_> = (0..MAX_TYPES * 2).map(|n| format!("type_{n}")).collect();
     for event_type in &types {
         assert_eq!(visited(&mut index, event_type, &facts), [1]);
@@ -209,7 +209,7 @@ fn only_a_glob_that_begins_with_easel_matches_operator_events() {
     index.insert(&subscription(1, &without_prefix, Conditions::default()));
     index.insert(&subscription(2, &["easel.disk.*"], Conditions::default()));
     index.insert(&subscription(3, &["*", "easel.*"], Conditions::default()));
-    let facts = EventFacts::new(b"");
+    let facts = FilterFacts::new(b"");
     assert_eq!(visited(&mut index, "easel.disk.low", &facts), [2, 3]);
     assert_eq!(visited(&mut index, "easel.drift.found", &facts), [3]);
     assert_eq!(visited(&mut index, "grade_change", &facts), [1, 3]);
@@ -235,7 +235,7 @@ fn check(
     let events = wanted.iter().map(|event| (event, true));
     let events = events.chain(unwanted.iter().map(|event| (event, false)));
     for ((event_type, stored), is_wanted) in events {
-        let facts = EventFacts::new(stored.as_bytes());
+        let facts = FilterFacts::new(stored.as_bytes());
         let filter = &subscription.filter;
         let matches = filter.wants_type(event_type) && filter.wants(event_type, &facts);
         assert_eq!(matches, is_wanted, "{event_type} {stored}");

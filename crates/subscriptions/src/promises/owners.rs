@@ -52,7 +52,7 @@ pub async fn replaces_a_removed_subscription_of_an_owner_by_a_tombstone<B: Store
     let removed = store.remove(made.id, made.revision, Some(tombstone.clone()));
     removed.await.unwrap();
     let found = backend.handle().tombstones().await.unwrap();
-    assert_eq!(found, [tombstone.clone()]);
+    assert_eq!(found, std::slice::from_ref(&tombstone));
     store.insert(epoch, new).await.unwrap();
     assert!(backend.handle().tombstones().await.unwrap().is_empty());
     let removed = store.remove(

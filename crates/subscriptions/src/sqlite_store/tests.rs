@@ -71,7 +71,7 @@ async fn a_file_of_format_2_is_migrated_without_loss() {
     let after = easel_sqlite::inspect(&path, &STATE_LAYOUT)
         .unwrap()
         .unwrap();
-    assert_eq!((after.format, after.seen), (6, seen));
+    assert_eq!((after.format, after.seen), (7, seen));
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
     assert_eq!(epoch.0, 1);
 

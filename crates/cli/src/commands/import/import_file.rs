@@ -18,12 +18,12 @@ pub(super) struct FileToImport {
     pub(super) size: Option<u64>,
     /// A text that changes when the file changes.
     pub(super) version: Option<String>,
-    pub(super) place: FilePlace,
+    pub(super) place: ImportOrigin,
 }
 
 /// How a file is opened.
 #[derive(Clone, Debug)]
-pub(super) enum FilePlace {
+pub(super) enum ImportOrigin {
     Path(PathBuf),
     Stdin,
     #[cfg(feature = "s3")]
@@ -66,8 +66,24 @@ impl FileToImport {
             location: format!("stdin of process {} at {now:.6}", std::process::id()),
             size: None,
             version: None,
-            place: FilePlace::Stdin,
+            place: ImportOrigin::Stdin,
         }
+    }
+
+    /// Returns the object at `address` and all objects below it, sorted by key.
+    #[cfg(feature = "s3")]
+    pub(super) async fn all_in_s3(
+        address: &str,
+        endpoint: Option<&str>,
+    ) -> Result<Vec<Self>, Failure> {
+        let objects = super::s3::objects_at(address, endpoint).await?;
+        let file = |found: super::s3::FoundObject| Self {
+            location: found.location,
+            size: Some(found.size),
+            version: Some(found.version),
+            place: ImportOrigin::S3(found.object),
+        };
+        Ok(objects.into_iter().map(file).collect())
     }
 
     fn at(path: &Path) -> io::Result<Self> {
@@ -78,17 +94,17 @@ impl FileToImport {
             location: path.display().to_string(),
             size: Some(metadata.len()).filter(|_| metadata.is_file()),
             version: modified.map(|age| format!("{}.{:09}", age.as_secs(), age.subsec_nanos())),
-            place: FilePlace::Path(path.to_owned()),
+            place: ImportOrigin::Path(path.to_owned()),
         })
     }
 
     /// Opens the file.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         match &self.place {
-            FilePlace::Path(path) => Ok(Box::new(File::open(path)?)),
-            FilePlace::Stdin => Ok(Box::new(io::stdin())),
+            ImportOrigin::Path(path) => Ok(Box::new(File::open(path)?)),
+            ImportOrigin::Stdin => Ok(Box::new(io::stdin())),
             #[cfg(feature = "s3")]
-            FilePlace::S3(object) => Ok(Box::new(object.open())),
+            ImportOrigin::S3(object) => Ok(Box::new(object.open())),
         }
     }
 }

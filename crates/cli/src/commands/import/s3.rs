@@ -25,7 +25,6 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::aws_profile::AwsProfile;
-use super::import_file::{FilePlace, FileToImport};
 use crate::client;
 use crate::exit_code::{Code, Failure, OrExit};
 
@@ -43,11 +42,21 @@ pub(super) struct S3Object {
     runtime: Handle,
 }
 
+/// An object that was found.
+pub(super) struct FoundObject {
+    /// Its address.
+    pub(super) location: String,
+    pub(super) size: u64,
+    /// A text that changes when the object changes.
+    pub(super) version: String,
+    pub(super) object: S3Object,
+}
+
 /// Returns the object at `address` and all objects below it, sorted by key.
 pub(super) async fn objects_at(
     address: &str,
     endpoint: Option<&str>,
-) -> Result<Vec<FileToImport>, Failure> {
+) -> Result<Vec<FoundObject>, Failure> {
     let (bucket, prefix) = match address
         .strip_prefix(SCHEME)
         .unwrap_or(address)
@@ -83,32 +92,52 @@ pub(super) async fn objects_at(
             anyhow!("there is no object at {address}"),
         ));
     }
-    let file = |object: ObjectMeta| FileToImport {
+    let file = |object: ObjectMeta| FoundObject {
         location: format!("{SCHEME}{bucket}/{}", object.location),
-        size: Some(object.size),
+        size: object.size,
         version: object
             .e_tag
-            .or_else(|| Some(object.last_modified.to_rfc3339())),
-        place: FilePlace::S3(S3Object {
+            .unwrap_or_else(|| object.last_modified.to_rfc3339()),
+        object: S3Object {
             store: Arc::clone(&store),
             path: object.location,
             runtime: Handle::current(),
-        }),
+        },
     };
     Ok(found.into_iter().map(file).collect())
 }
 
 fn unreachable(address: &str, error: object_store::Error) -> Failure {
-    let code = match &error {
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => Code::Configuration,
-        object_store::Error::NotFound { .. } => Code::BadInput,
-        _ => Code::Unavailable,
+    let cause = anyhow::Error::new(error);
+    // Each error repeats its causes. The last one has the answer of the store.
+    let answer = cause.root_cause().to_string();
+    let has_code = |code: &str| answer.contains(&format!("<Code>{code}</Code>"));
+    let (code, reason) = if has_code("NoSuchBucket") {
+        (Code::BadInput, "there is no such bucket".to_owned())
+    } else if has_code("AccessDenied") {
+        (
+            Code::Configuration,
+            "the keys do not allow it (AccessDenied)".to_owned(),
+        )
+    } else if [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+    ]
+    .into_iter()
+    .any(has_code)
+    {
+        (
+            Code::Configuration,
+            "the keys are wrong or have expired".to_owned(),
+        )
+    } else {
+        (
+            Code::Unavailable,
+            answer.split_whitespace().collect::<Vec<_>>().join(" "),
+        )
     };
-    Failure::new(
-        code,
-        anyhow::Error::new(error).context(format!("failed to read {address}")),
-    )
+    Failure::new(code, anyhow!("failed to read {address}: {reason}"))
 }
 
 fn store(bucket: &str, endpoint: Option<&str>) -> Result<AmazonS3, Failure> {

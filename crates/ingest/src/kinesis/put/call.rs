@@ -1,4 +1,4 @@
-//! The JSON of calls of `PutRecord` and `PutRecords`.
+//! The members of calls of `PutRecord` and `PutRecords`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::Intake;
+use crate::kinesis::blob::SentBlob;
 use crate::kinesis::error::KinesisError;
 use crate::kinesis::stream::StreamName;
 use crate::kinesis::violations::Violations;
@@ -18,21 +19,21 @@ pub(super) struct PutRecordJson<'a> {
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
     #[serde(borrow)]
-    data: Option<TextJson<'a>>,
+    data: Option<SentBlob<'a>>,
     #[serde(borrow)]
     partition_key: Option<TextJson<'a>>,
 }
 
 impl<'a> PutRecordJson<'a> {
     /// Returns the stream and the data. Rejects a call if a required member is missing.
-    pub(super) fn check(self) -> Result<(StreamName, Cow<'a, str>), KinesisError> {
+    pub(super) fn check(self) -> Result<(StreamName, SentBlob<'a>), KinesisError> {
         let mut violations = Violations::default();
         let stream =
             violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
         let data = violations.require("data", self.data);
         violations.require("partitionKey", self.partition_key);
         match (stream, data) {
-            (Some(stream), Some(TextJson(data))) => violations.check().map(|()| (stream, data)),
+            (Some(stream), Some(data)) => violations.check().map(|()| (stream, data)),
             _ => Err(violations.into()),
         }
     }
@@ -51,7 +52,7 @@ pub(super) struct PutRecordsJson<'a> {
 impl<'a> PutRecordsJson<'a> {
     /// Returns the stream and the records. Rejects a call if a required member is missing, or if there
     /// are too many records.
-    pub(super) fn check(self) -> Result<(StreamName, Vec<Cow<'a, str>>), KinesisError> {
+    pub(super) fn check(self) -> Result<(StreamName, Vec<SentBlob<'a>>), KinesisError> {
         let mut violations = Violations::default();
         let stream =
             violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
@@ -68,13 +69,20 @@ impl<'a> PutRecordsJson<'a> {
 
 /// A string that borrows from the body, unless it has escapes.
 #[derive(Deserialize)]
-struct TextJson<'a>(#[serde(borrow)] Cow<'a, str>);
+struct TextJson<'a>(
+    #[serde(borrow)]
+    #[expect(
+        dead_code,
+        reason = "a partition key must be a string, but there is one shard"
+    )]
+    Cow<'a, str>,
+);
 
 /// The records of a call. Records past the limit are counted but not stored, because a short record
 /// takes far more memory than its bytes.
 #[derive(Default)]
 pub(super) struct RecordsJson<'a> {
-    pub(super) data: Vec<Cow<'a, str>>,
+    pub(super) data: Vec<SentBlob<'a>>,
     /// The number of all records, stored or not.
     pub(super) count: usize,
     /// The number of the first record without a required member, from 1, and the member.
@@ -105,7 +113,7 @@ impl<'a> RecordsJson<'a> {
         if let Some(member) = missing_member {
             self.first_incomplete.get_or_insert((self.count, member));
         }
-        self.data.extend(record.data.map(|TextJson(data)| data));
+        self.data.extend(record.data);
     }
 }
 
@@ -143,7 +151,7 @@ impl<'de> Visitor<'de> for RecordsVisitor {
 #[serde(rename_all = "PascalCase")]
 struct PutRecordsEntryJson<'a> {
     #[serde(borrow)]
-    data: Option<TextJson<'a>>,
+    data: Option<SentBlob<'a>>,
     #[serde(borrow)]
     partition_key: Option<TextJson<'a>>,
 }

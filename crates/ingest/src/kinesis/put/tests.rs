@@ -1,12 +1,13 @@
 //! Valid and arbitrary calls.
 
+use ciborium::cbor;
 use proptest::prelude::*;
 
 use super::*;
 use crate::Intake;
 
 fn many(body: &str) -> Result<ValidatedRecords, KinesisError> {
-    let call = PutCall::many(body.as_bytes())?;
+    let call = PutCall::many(KinesisFormat::Json, body.as_bytes())?;
     Ok(ValidatedRecords::new(
         body.into(),
         call.records,
@@ -80,7 +81,7 @@ fn records_past_the_limit_are_counted_but_not_stored() {
     assert_eq!(many(&most).unwrap().order.len(), Intake::MAX_EVENTS);
 
     let more = body(Intake::MAX_EVENTS + 2);
-    let call: PutRecordsJson<'_> = parse(more.as_bytes()).unwrap();
+    let call: PutRecordsJson<'_> = KinesisFormat::Json.parse(more.as_bytes()).unwrap();
     assert_eq!(
         call.records.as_ref().unwrap().data.len(),
         Intake::MAX_EVENTS
@@ -106,6 +107,44 @@ proptest! {
     }
 
     #[test]
+    fn a_call_has_the_same_records_in_both_formats(
+        records in prop::collection::vec(
+            prop_oneof![
+                any::<Vec<u8>>(),
+                r#"\{"attributes": ?\{"event_name":"a","event_time":"2025-03-03T08:00:00Z"\},"body":\{\}\}"#
+                    .prop_map(String::into_bytes),
+            ],
+            1..20,
+        )
+    ) {
+        let json = records.iter().map(|data| {
+            serde_json::json!({ "Data": BASE64.encode(data), "PartitionKey": "k" })
+        });
+        let json: Vec<_> = json.collect();
+        let json = serde_json::json!({ "StreamName": "s", "Records": json }).to_string();
+        let records = records.iter().map(|data| {
+            let data = ciborium::Value::from(data.clone());
+            cbor!({ "Data" => data, "PartitionKey" => "k" }).unwrap()
+        });
+        let records = ciborium::Value::Array(records.collect());
+        let members = cbor!({ "StreamName" => "s", "Records" => records }).unwrap();
+        let mut body = Vec::new();
+        ciborium::into_writer(&members, &mut body).unwrap();
+        let read = |format, body: Vec<u8>| {
+            let call = PutCall::many(format, &body).unwrap();
+            let validated = ValidatedRecords::new(body, call.records, &Limits::default());
+            let events = validated.events.into_iter().map(|event| event.bytes);
+            let invalid_records = validated.invalid_records.into_iter();
+            let invalid_records = invalid_records.map(|record| (record.code, record.bytes));
+            (events.collect::<Vec<_>>(), invalid_records.collect::<Vec<_>>())
+        };
+        prop_assert_eq!(
+            read(KinesisFormat::Json, json.into_bytes()),
+            read(KinesisFormat::Cbor, body)
+        );
+    }
+
+    #[test]
     fn arbitrary_calls_are_parsed_without_a_panic(
         body in prop_oneof![
             any::<Vec<u8>>(),
@@ -113,7 +152,9 @@ proptest! {
                 .prop_map(String::into_bytes),
         ]
     ) {
-        for call in [PutCall::one(&body), PutCall::many(&body)].into_iter().flatten() {
+        let formats = [KinesisFormat::Json, KinesisFormat::Cbor];
+        let calls = formats.map(|format| [PutCall::one(format, &body), PutCall::many(format, &body)]);
+        for call in calls.into_iter().flatten().flatten() {
             let count = call.records.len();
             let validated = ValidatedRecords::new(body.clone(), call.records, &Limits::default());
             prop_assert!(count > 0 && validated.order.len() == count);

@@ -15,13 +15,13 @@ use crate::scanner::{Container, Scanner};
 
 /// The facts of a stored event, each part read at most once.
 #[derive(Clone, Debug)]
-pub struct EventFacts<'a> {
+pub struct FilterFacts<'a> {
     stored: &'a [u8],
     metadata: OnceCell<Facts<'a>>,
     details: OnceCell<EventDetails<'a>>,
 }
 
-impl<'a> EventFacts<'a> {
+impl<'a> FilterFacts<'a> {
     /// Creates the facts of an event in its stored form. Any other input has no facts.
     pub const fn new(stored: &'a [u8]) -> Self {
         Self {
@@ -198,7 +198,7 @@ mod tests {
 
     #[track_caller]
     fn check(stored: &str, wanted: (EventOrigin, Option<&str>, Option<&str>)) {
-        let facts = EventFacts::new(stored.as_bytes());
+        let facts = FilterFacts::new(stored.as_bytes());
         let details = facts.details();
         let found = (
             details.origin,
