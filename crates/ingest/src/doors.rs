@@ -10,17 +10,35 @@ use utoipa::openapi::OpenApi;
 
 use crate::{Intake, Kinesis, changes, hooks, imports as import_door, kinesis, native, retry};
 
+/// What the doors need.
+#[derive(Debug)]
+pub struct Doors {
+    /// The part that all doors share.
+    pub intake: Arc<Intake>,
+    /// Who may send events, changes and files.
+    pub authorizer: Authorizer,
+    /// The Kinesis door.
+    pub kinesis: Kinesis,
+    /// Which events follow from changes.
+    pub triggers: Arc<Triggers>,
+    /// The sources, some of which send requests.
+    pub sources: Arc<Sources>,
+    /// How far files were imported.
+    pub imports: Arc<Imports>,
+}
+
 /// Returns the routes of all doors: `POST /v1/events`, `POST /v1/changes` through the triggers,
 /// `POST /v1/hooks/{source}` for hosted Canvas, `/v1/imports` for files, `POST /` for the Kinesis protocol,
 /// and `POST /v1/quarantine/retry`.
-pub fn routes(
-    intake: Arc<Intake>,
-    authorizer: Authorizer,
-    kinesis: Kinesis,
-    triggers: Arc<Triggers>,
-    sources: Arc<Sources>,
-    imports: Arc<Imports>,
-) -> Router {
+pub fn routes(doors: Doors) -> Router {
+    let Doors {
+        intake,
+        authorizer,
+        kinesis,
+        triggers,
+        sources,
+        imports,
+    } = doors;
     native::routes(Arc::clone(&intake), authorizer.clone())
         .merge(changes::routes(
             Arc::clone(&intake),

@@ -37,7 +37,7 @@ use crate::body::Coding;
 use crate::native::unknown_coding;
 use crate::sent_body::keep_until_sent;
 use import_json::{BeginJson, ImportJson, ImportListJson, StoredPartJson};
-use part::{Part, PartHead, StoredPart, load, settle, store_failed, unknown};
+use part::{FilePart, PartHead, StoredPart, load, settle, store_failed, unknown};
 use part_frames::FrameFault;
 use part_parser::PartParser;
 
@@ -133,7 +133,7 @@ async fn begin(
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
-struct ListQuery {
+struct ImportListQuery {
     /// List the files after this key.
     after: Option<String>,
     /// The most files, 1 to 1,000. Default: 1,000.
@@ -147,7 +147,7 @@ struct ListQuery {
     path = "/v1/imports",
     operation_id = "list_imports",
     tag = "imports",
-    params(ListQuery),
+    params(ImportListQuery),
     responses(
         (status = OK, body = ImportListJson),
         (status = BAD_REQUEST, description = "`invalid_query`"),
@@ -294,7 +294,7 @@ async fn take_part(
     let parsed = intake.parse(buffered, Arc::new(parser)).await;
     let (parsed, room) = parsed.map_err(|failure| Problem::from(failure.error))?;
     let own = routes.clone();
-    let part = Part {
+    let part = FilePart {
         head: part_head,
         parsed,
         room,

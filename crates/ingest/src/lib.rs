@@ -11,7 +11,7 @@
 //! use axum::body::Body;
 //! use axum::http::{Request, StatusCode};
 //! use easel_access::Authorizer;
-//! use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
+//! use easel_ingest::{Doors, Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
 //! use easel_log::{Clock, LogOptions, MemoryLog};
 //! use easel_quarantine::Quarantine;
 //! use easel_triggers::{TriggerOptions, Triggers};
@@ -29,7 +29,8 @@
 //! let sources = Arc::new(easel_sources::Sources::in_memory(Arc::clone(&clock), Vec::new())?);
 //! let imports = Arc::new(easel_sources::Imports::in_memory()?);
 //! let authorizer = Authorizer::without_tokens();
-//! let doors = routes(Arc::new(intake), authorizer, kinesis, triggers, sources, imports);
+//! let intake = Arc::new(intake);
+//! let doors = routes(Doors { intake, authorizer, kinesis, triggers, sources, imports });
 //!
 //! let event = easel_testkit::event("course_created", 1);
 //! let request = Request::post("/v1/events").body(Body::from(event))?;
@@ -69,7 +70,7 @@ mod kinesis;
 mod retry;
 mod sigv4;
 
-pub use doors::{document, routes};
+pub use doors::{Doors, document, routes};
 pub use imports::{RecoveryError, recover_imports};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};

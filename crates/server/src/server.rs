@@ -11,7 +11,7 @@ use easel_api::{Api, ServerFacts};
 use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
-use easel_ingest::{Intake, Kinesis, recover_imports};
+use easel_ingest::{Doors, Intake, Kinesis, recover_imports};
 use easel_keys::{Keys, Reseal, Secret};
 use easel_log::{Clock, LogName, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
@@ -232,14 +232,14 @@ impl Server {
         document.merge(health::document());
         let authorizer = callers.authorizer.clone();
         let app = easel_api::routes(api, &authorizer, document)
-            .merge(easel_ingest::routes(
+            .merge(easel_ingest::routes(Doors {
                 intake,
                 authorizer,
                 kinesis,
-                Arc::clone(&prepared.triggers),
-                Arc::clone(&sources),
+                triggers: Arc::clone(&prepared.triggers),
+                sources: Arc::clone(&sources),
                 imports,
-            ))
+            }))
             .merge(health::routes(health));
         let canvas_deps = CanvasDeps {
             prepared: &prepared,

@@ -120,9 +120,9 @@ impl Sources {
             .into_iter()
             .map(|spec| (spec, SourceOrigin::File, 0));
         let mut map = SourceMap::new();
-        for (spec, origin, revision) in made.chain(declared) {
-            let current = self.get(spec.name.as_str());
-            let source = self.assemble(&store, spec, origin, revision, current.as_deref())?;
+        for definition in made.chain(declared) {
+            let current = self.get(definition.0.name.as_str());
+            let source = self.assemble(&store, definition, current.as_deref())?;
             if map.contains_key(&source.spec.name) {
                 warn!(source = %source.spec.name, "the settings file hides a source that the API made");
             }
@@ -163,7 +163,7 @@ impl Sources {
             return Err(SourceChangeError::NameTaken { name: spec.name });
         }
         let revision = store.save(&self.sealer, &spec)?;
-        let source = self.assemble(&store, spec, SourceOrigin::Api, revision, None)?;
+        let source = self.assemble(&store, (spec, SourceOrigin::Api, revision), None)?;
         self.put(Arc::clone(&source));
         Ok(source)
     }
@@ -173,7 +173,7 @@ impl Sources {
         let mut store = self.store();
         let current = self.of_api(spec.name.as_str())?;
         let revision = store.save(&self.sealer, &spec)?;
-        let source = self.assemble(&store, spec, SourceOrigin::Api, revision, Some(&current))?;
+        let source = self.assemble(&store, (spec, SourceOrigin::Api, revision), Some(&current))?;
         self.put(Arc::clone(&source));
         Ok(source)
     }
@@ -246,9 +246,7 @@ impl Sources {
     fn assemble(
         &self,
         store: &SourceStore,
-        spec: SourceSpec,
-        origin: SourceOrigin,
-        revision: u64,
+        (spec, origin, revision): (SourceSpec, SourceOrigin, u64),
         current: Option<&Source>,
     ) -> Result<Arc<Source>, SourceStoreError> {
         let name = &spec.name;

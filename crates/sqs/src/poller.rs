@@ -94,7 +94,7 @@ impl Poller {
                     poller.source.health.set_reachable();
                     let poller = Arc::clone(&poller);
                     under_way.spawn(async move {
-                        let stored = poller.take(messages).await;
+                        let stored = Box::pin(poller.take(messages)).await;
                         drop(permit);
                         stored
                     });
@@ -311,7 +311,7 @@ mod tests {
         assert!((0.33..=0.5).contains(&seconds(1)));
         assert!((2.6..=4.0).contains(&seconds(4)));
         assert!((40.0..=60.0).contains(&seconds(100)));
-        assert_ne!(seconds(9), seconds(9));
+        assert_ne!(pause(9), pause(9));
     }
 
     #[test]

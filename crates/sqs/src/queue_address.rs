@@ -105,7 +105,8 @@ impl QueueAddress {
 
     /// True if the queue is a FIFO queue. Amazon requires this ending of its name.
     pub fn is_fifo(&self) -> bool {
-        self.queue_url.ends_with(".fifo")
+        // The suffix is exact: SQS compares names byte by byte.
+        self.queue_url.strip_suffix(".fifo").is_some()
     }
 }
 

@@ -85,6 +85,7 @@ impl QueueClient {
                 "easel",
             )),
         };
-        Client::new(&loader.load().await)
+        // The future of the loader is large, and everybody who sends a request would contain it.
+        Client::new(&Box::pin(loader.load()).await)
     }
 }

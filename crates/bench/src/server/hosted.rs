@@ -76,7 +76,7 @@ impl BenchHosted {
             )))
         };
         let signed = scope(|scope| {
-            let parts = events.chunks(events.len().div_ceil(threads).max(1));
+            let parts = events.chunks(std::cmp::max(events.len().div_ceil(threads), 1));
             let workers: Vec<_> = parts
                 .map(|part| scope.spawn(|| part.iter().map(sign).collect::<Result<Vec<_>>>()))
                 .collect();

@@ -34,6 +34,7 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("serve", "", Needs::Settings),
     ("config check", "", Needs::Settings),
     ("emit", "course_created", Needs::Server),
+    ("import", "--list", Needs::Server),
     ("simulate", "--days 1 --students 2", Needs::Settings),
     ("tail", "", Needs::Server),
     ("listen", "--forward http://127.0.0.1:1/", Needs::Server),

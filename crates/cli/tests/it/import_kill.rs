@@ -84,7 +84,9 @@ async fn an_import_that_is_killed_often_stores_each_event_once_beside_live_traff
     }
     let output = client.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(65), "{text}");
+    // The last client fails only if it met a broken record itself.
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 65)), "{code:?}: {text}");
     let live = live.stop().await;
     let imported = started.elapsed();
 

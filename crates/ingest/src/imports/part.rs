@@ -28,7 +28,7 @@ pub(super) struct PartHead {
 }
 
 /// A part with its records.
-pub(super) struct Part {
+pub(super) struct FilePart {
     pub(super) head: PartHead,
     pub(super) parsed: Parsed<PartPlaces>,
     /// The room of the request. It is reserved until the part is stored.
@@ -57,9 +57,9 @@ struct Rest {
 pub(super) async fn store(
     intake: &Intake,
     imports: &Arc<Imports>,
-    part: Part,
+    part: FilePart,
 ) -> Result<StoredPart, Problem> {
-    let Part { head, parsed, room } = part;
+    let FilePart { head, parsed, room } = part;
     let _lock = imports.lock(&head.key).await;
     let mut state = load(imports, &head.key).await?;
     if state.generation != head.generation {

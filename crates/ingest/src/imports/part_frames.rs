@@ -96,7 +96,7 @@ mod tests {
     fn check(body: &str, wanted: Result<&[(u64, &str)], &str>) {
         let found = frames(body.as_bytes(), 5, 3).map_err(|fault| fault.to_string());
         let found = found.map(|frames| {
-            let record = |frame: Frame| (frame.head.at, body[frame.range].to_owned());
+            let record = |frame: Frame| (frame.head.at, body.get(frame.range).unwrap().to_owned());
             frames.into_iter().map(record).collect::<Vec<_>>()
         });
         let found = found.as_ref().map(|frames| {

@@ -112,14 +112,14 @@ impl Doors {
         let imports = Arc::new(Imports::in_memory().unwrap());
         let intake = Intake::new(shared, quarantine.clone(), clock, options);
         let intake = intake.with_stop(stop.clone());
-        let router = routes(
-            Arc::new(intake),
+        let router = routes(easel_ingest::Doors {
+            intake: Arc::new(intake),
             authorizer,
-            Kinesis::new(auth).with_stream(STREAM),
-            triggers(),
-            Arc::clone(&sources),
-            Arc::clone(&imports),
-        );
+            kinesis: Kinesis::new(auth).with_stream(STREAM),
+            triggers: triggers(),
+            sources: Arc::clone(&sources),
+            imports: Arc::clone(&imports),
+        });
         Self {
             router,
             log,

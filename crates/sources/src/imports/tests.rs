@@ -73,7 +73,7 @@ fn a_saved_part_is_read_back_after_a_reopen() {
         (Some(800), Some(800))
     );
     assert_eq!((saved.counts, saved.heads), (part.counts, part.heads));
-    assert_eq!(imports.list("", 10).unwrap(), [saved.clone()]);
+    assert_eq!(imports.list("", 10).unwrap(), std::slice::from_ref(&saved));
     assert!(imports.list(saved.key.as_str(), 10).unwrap().is_empty());
     assert!(imports.remove(&saved.key).unwrap());
     assert!(!imports.remove(&saved.key).unwrap());

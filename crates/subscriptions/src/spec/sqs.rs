@@ -42,7 +42,8 @@ impl SqsSpec {
 
     /// True if the queue is a FIFO queue. Amazon requires this ending of its name.
     pub fn is_fifo(&self) -> bool {
-        self.queue_url.expose().ends_with(".fifo")
+        // The suffix is exact: SQS compares names byte by byte.
+        self.queue_url.expose().strip_suffix(".fifo").is_some()
     }
 
     /// Validates the id of an access key: 1 to 128 letters, digits, `_` and `-`.

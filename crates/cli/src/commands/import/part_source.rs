@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::import_file::FileToImport;
-use super::record_reader::{ImportPart, PartLimits, RecordReadError, RecordReader, StartPlace};
+use super::record_reader::{ImportPart, ImportReader, PartLimits, RecordReadError, StartPlace};
 
 /// The parts that are read ahead.
 const READ_AHEAD: usize = 2;
@@ -19,7 +19,7 @@ impl PartSource {
         let (sender, parts) = mpsc::channel(READ_AHEAD);
         tokio::task::spawn_blocking(move || {
             let opened = file.open().map_err(RecordReadError::from);
-            let opened = opened.and_then(|file| RecordReader::open(file, limits, &start));
+            let opened = opened.and_then(|file| ImportReader::open(file, limits, &start));
             let mut reader = match opened {
                 Ok(reader) => reader,
                 Err(error) => {

@@ -80,7 +80,7 @@ pub(super) struct StartPlace {
 }
 
 /// Reads the records of a file.
-pub(super) struct RecordReader {
+pub(super) struct ImportReader {
     text: InputText,
     limits: PartLimits,
     /// The text from `base` on.
@@ -98,7 +98,7 @@ pub(super) struct RecordReader {
     ready: VecDeque<ImportPart>,
 }
 
-impl RecordReader {
+impl ImportReader {
     /// Opens a file. Reads and compares the text before the start place.
     pub(super) fn open(
         file: impl Read + 'static,

@@ -10,7 +10,7 @@ fn parse(json: Value) -> Result<SourceSpec, SourceSpecError> {
 }
 
 #[track_caller]
-fn check_fault(json: Value, member: &str, fault: &str) {
+fn check_fault(json: &Value, member: &str, fault: &str) {
     let error = parse(json.clone()).unwrap_err();
     assert_eq!(error.member(), member, "{json}");
     assert!(error.to_string().contains(fault), "{json}: {error}");
@@ -28,42 +28,46 @@ fn a_hosted_source_needs_only_a_name_and_a_kind() {
 #[test]
 fn a_source_without_signatures_needs_a_secret() {
     let unsigned = json!({"name": "x", "kind": "https", "signed": false});
-    check_fault(unsigned, "secret", "is required");
+    check_fault(&unsigned, "secret", "is required");
     let short = json!({"name": "x", "kind": "https", "signed": false, "secret": "short"});
-    check_fault(short, "secret", "16 to 200");
+    check_fault(&short, "secret", "16 to 200");
     let slash = json!({"name": "x", "kind": "https", "secret": "0123456789/abcdef"});
-    check_fault(slash, "secret", "16 to 200");
+    check_fault(&slash, "secret", "16 to 200");
 }
 
 #[test]
 fn members_of_another_kind_are_rejected() {
     check_fault(
-        json!({"name": "x", "kind": "https", "queue_url": "https://q"}),
+        &json!({"name": "x", "kind": "https", "queue_url": "https://q"}),
         "queue_url",
         "kind https",
     );
     check_fault(
-        json!({"name": "x", "kind": "sqs", "queue_url": "https://q", "signed": true}),
+        &json!({"name": "x", "kind": "sqs", "queue_url": "https://q", "signed": true}),
         "signed",
         "kind sqs",
     );
     let unsigned = json!({"name": "x", "kind": "https", "signed": false,
         "secret": "0123456789abcdef", "jwks_url": "https://k"});
-    check_fault(unsigned, "jwks_url", "without signatures");
-    check_fault(json!({"name": "x"}), "kind", "is missing");
-    check_fault(json!({"name": "X", "kind": "https"}), "name", "is invalid");
+    check_fault(&unsigned, "jwks_url", "without signatures");
+    check_fault(&json!({"name": "x"}), "kind", "is missing");
+    check_fault(&json!({"name": "X", "kind": "https"}), "name", "is invalid");
 }
 
 #[test]
 fn keys_must_come_by_https_except_from_this_machine() {
     let with_url = |url: &str| json!({"name": "x", "kind": "https", "jwks_url": url});
-    check_fault(with_url("http://keys.example/jwks"), "jwks_url", "https://");
     check_fault(
-        with_url("https://ida:secret@keys.example/"),
+        &with_url("http://keys.example/jwks"),
+        "jwks_url",
+        "https://",
+    );
+    check_fault(
+        &with_url("https://ida:secret@keys.example/"),
         "jwks_url",
         "no user name",
     );
-    check_fault(with_url("keys"), "jwks_url", "must be a URL");
+    check_fault(&with_url("keys"), "jwks_url", "must be a URL");
     for url in [
         "https://keys.example/jwks",
         "http://127.0.0.1:99/",
@@ -84,26 +88,26 @@ fn a_key_pair_needs_both_halves() {
         json
     };
     check_fault(
-        queue(json!({"access_key_id": "A"})),
+        &queue(json!({"access_key_id": "A"})),
         "secret_access_key",
         "both halves",
     );
     check_fault(
-        queue(json!({"secret_access_key": "s"})),
+        &queue(json!({"secret_access_key": "s"})),
         "access_key_id",
         "both halves",
     );
     check_fault(
-        queue(json!({"session_token": "s"})),
+        &queue(json!({"session_token": "s"})),
         "access_key_id",
         "both halves",
     );
     check_fault(
-        queue(json!({"profile": "p", "access_key_id": "A", "secret_access_key": "s"})),
+        &queue(json!({"profile": "p", "access_key_id": "A", "secret_access_key": "s"})),
         "profile",
         "together",
     );
-    check_fault(queue(json!({"pollers": 17})), "pollers", "1 to 16");
+    check_fault(&queue(json!({"pollers": 17})), "pollers", "1 to 16");
     let spec = parse(queue(json!({}))).unwrap();
     assert_eq!(spec.sqs().unwrap().credentials, SqsCredentials::Environment);
 }

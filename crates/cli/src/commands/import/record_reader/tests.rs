@@ -36,7 +36,7 @@ fn parts(
     start: &StartPlace,
 ) -> Result<Vec<ImportPart>, RecordReadError> {
     let file = Dribble(Cursor::new(file.to_vec()), step);
-    let mut reader = RecordReader::open(file, limits, start)?;
+    let mut reader = ImportReader::open(file, limits, start)?;
     let mut parts = Vec::new();
     while let Some(part) = reader.next_part()? {
         parts.push(part);
@@ -238,7 +238,7 @@ fn a_truncated_file_gives_its_events_and_then_an_error() {
     let whole: Vec<u8> = text.iter().copied().cycle().take(4_000_000).collect();
     let compressed = gzip(&whole);
     let file = Cursor::new(compressed[..compressed.len() - 20].to_vec());
-    let mut reader = RecordReader::open(file, limits(100, 1 << 20), &START).unwrap();
+    let mut reader = ImportReader::open(file, limits(100, 1 << 20), &START).unwrap();
     let mut count = 0;
     let error = loop {
         match reader.next_part() {
