@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// What becomes of a message.
+/// How a message fails.
 #[derive(Clone, Debug)]
 pub(crate) enum Fate {
-    Accepted,
     /// The service is at fault.
     Failed(&'static str),
     /// The message is at fault.
@@ -143,7 +142,7 @@ fn accept(
             })
         };
         match fate {
-            None | Some(Fate::Accepted) => {
+            None => {
                 state.accepted.push(entry.clone());
                 let digest = "00000000000000000000000000000000";
                 successful.push(json!({
