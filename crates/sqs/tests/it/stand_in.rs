@@ -18,7 +18,6 @@ use tokio::task::JoinSet;
 /// What becomes of a message.
 #[derive(Clone, Debug)]
 pub(crate) enum Fate {
-    Accepted,
     /// The service is at fault.
     Failed(&'static str),
     /// The message is at fault.
@@ -143,7 +142,7 @@ fn accept(
             })
         };
         match fate {
-            None | Some(Fate::Accepted) => {
+            None => {
                 state.accepted.push(entry.clone());
                 let digest = "00000000000000000000000000000000";
                 successful.push(json!({
