@@ -33,7 +33,7 @@ pub struct SqsPollers {
 }
 
 /// The pollers of one source.
-struct Group {
+struct PollerGroup {
     source: Arc<Source>,
     stop: CancellationToken,
 }
@@ -42,7 +42,7 @@ impl SqsPollers {
     /// Reads until `stop`. Then stores and deletes what was received, and returns.
     pub async fn run(self, stop: CancellationToken) {
         let mut changes = self.sources.subscribe();
-        let mut groups = BTreeMap::<SourceName, Group>::new();
+        let mut groups = BTreeMap::<SourceName, PollerGroup>::new();
         let mut tasks = JoinSet::new();
         loop {
             let sources = Arc::clone(&changes.borrow_and_update());
@@ -74,7 +74,7 @@ impl SqsPollers {
     fn start_new(
         &self,
         sources: &SourceMap,
-        groups: &mut BTreeMap<SourceName, Group>,
+        groups: &mut BTreeMap<SourceName, PollerGroup>,
         tasks: &mut JoinSet<()>,
         stop: &CancellationToken,
     ) {
@@ -85,7 +85,7 @@ impl SqsPollers {
             if groups.contains_key(name) {
                 continue;
             }
-            let group = Group {
+            let group = PollerGroup {
                 source: Arc::clone(source),
                 stop: stop.child_token(),
             };

@@ -50,7 +50,7 @@ pub struct SqsSink {
 }
 
 /// The results of an attempt so far.
-struct Progress<'a> {
+struct AttemptProgress<'a> {
     batch: &'a Batch,
     results: Vec<Option<Result<(), SendError>>>,
 }
@@ -65,7 +65,7 @@ impl SqsSink {
     }
 
     /// Sends all items of a batch, in several requests if necessary. Stops if the queue cannot be used.
-    async fn send_all(&self, progress: &mut Progress<'_>) -> Result<(), QueueError> {
+    async fn send_all(&self, progress: &mut AttemptProgress<'_>) -> Result<(), QueueError> {
         loop {
             let round = progress.next_round();
             if round.is_empty() {
@@ -130,7 +130,7 @@ impl SqsSink {
     async fn post(
         &self,
         request: &[(usize, SendMessageBatchRequestEntry)],
-        progress: &mut Progress<'_>,
+        progress: &mut AttemptProgress<'_>,
     ) -> Result<(), QueueError> {
         let client = self.client.get(REQUEST_TIMEOUT).await;
         let entries = request
@@ -167,9 +167,9 @@ impl SqsSink {
     }
 }
 
-impl Progress<'_> {
-    fn new(batch: &Batch) -> Progress<'_> {
-        Progress {
+impl AttemptProgress<'_> {
+    fn new(batch: &Batch) -> AttemptProgress<'_> {
+        AttemptProgress {
             batch,
             results: vec![None; batch.items.len()],
         }
@@ -260,7 +260,7 @@ impl Sink for SqsSink {
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
-        let mut progress = Progress::new(batch);
+        let mut progress = AttemptProgress::new(batch);
         let deadline = Instant::now() + ATTEMPT_TIMEOUT;
         let sent = timeout_at(deadline, self.send_all(&mut progress)).await;
         let error = match sent {
