@@ -64,6 +64,7 @@ const MAX_PART_BYTES: usize = 1 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ImportArgs {
+    #[expect(clippy::doc_markdown, reason = "the text is shown by --help")]
     /// File, folder, s3://BUCKET/PREFIX, or - for stdin
     #[arg(value_name = "FILE", required_unless_present_any = ["list", "forget"])]
     files: Vec<String>,

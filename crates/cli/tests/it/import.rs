@@ -173,7 +173,7 @@ fn files_are_listed_and_forgotten() {
 fn stdin_is_imported_and_a_rate_is_held() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let data = running.data().to_str().unwrap();
     let args = ["import", "-", "--json", "--max-rate", "20", "--data", data];
     let ran = run_with_stdin(&mut command(folder.path(), &args), events(0..40, "\n"));

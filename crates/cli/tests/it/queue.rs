@@ -1,4 +1,4 @@
-//! Emulators of Amazon SQS for tests: moto's server (PyPI) and `local-aws-sqs` (npm). A client of its own calls them,
+//! Emulators of Amazon SQS for tests: the server of `moto` (`PyPI`) and `local-aws-sqs` (npm). A client of its own calls them,
 //! so no test relies on the client of Easel.
 
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
 /// Longer than an emulator takes to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// The credentials that every emulator accepts.
 pub(crate) const KEY_ID: &str = "test";
@@ -230,8 +230,6 @@ fn command(kind: EmulatorKind) -> Option<Command> {
             if !module.exists() {
                 return None;
             }
-            const SCRIPT: &str = "const { createSqsServer } = require(process.argv[1]); \
-                 createSqsServer({ hostname: '127.0.0.1', port: Number(process.argv[2]) });";
             let mut command = Command::new("node");
             command
                 .args(["-e", SCRIPT])
@@ -240,6 +238,10 @@ fn command(kind: EmulatorKind) -> Option<Command> {
         }
     }
 }
+
+/// Starts the emulator of the npm package.
+const SCRIPT: &str = "const { createSqsServer } = require(process.argv[1]); \
+     createSqsServer({ hostname: '127.0.0.1', port: Number(process.argv[2]) });";
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -21,9 +21,9 @@ impl AwsProfile {
     /// Reads the profile of `AWS_PROFILE`, or the default one. Returns `None` if the files have no such profile and the
     /// variable is not set.
     pub(super) fn load() -> anyhow::Result<Option<Self>> {
-        let wanted = std::env::var("AWS_PROFILE")
-            .ok()
-            .filter(|name| !name.is_empty());
+        let wanted = std::env::var_os("AWS_PROFILE");
+        let wanted = wanted.and_then(|name| name.into_string().ok());
+        let wanted = wanted.filter(|name| !name.is_empty());
         let name = wanted.as_deref().unwrap_or("default");
         let mut settings = HashMap::new();
         let config = read("AWS_CONFIG_FILE", "config")?;

@@ -64,13 +64,17 @@ impl Totals {
         if as_json {
             return output::line(serde_json::json!(self));
         }
-        let mut files = format!("{}", self.files);
+        let mut files = vec![self.files.to_string()];
         if self.files_finished_before > 0 {
-            files += &format!(", and {} imported before", self.files_finished_before);
+            files.push(format!(
+                "and {} imported before",
+                self.files_finished_before
+            ));
         }
         if !self.failed_files.is_empty() {
-            files += &format!(", and {} failed", self.failed_files.len());
+            files.push(format!("and {} failed", self.failed_files.len()));
         }
+        let files = files.join(", ");
         output::fields(&[
             ("files", files),
             ("read", self.read.to_string()),

@@ -194,10 +194,10 @@ fn remove_key(patch: &mut Value) {
 
 /// Makes a patch with the URL of one kind of sink remove the other kinds.
 fn remove_other_sink(patch: &mut Value) {
+    const SINKS: [(&str, &str); 3] = [("webhook", "url"), ("sql", "url"), ("sqs", "queue_url")];
     let Some(members) = patch.as_object_mut() else {
         return;
     };
-    const SINKS: [(&str, &str); 3] = [("webhook", "url"), ("sql", "url"), ("sqs", "queue_url")];
     let with_url = SINKS.iter().find(|(sink, url)| {
         let sink = members.get(*sink);
         sink.is_some_and(|sink| sink.get(*url).is_some())

@@ -178,10 +178,8 @@ fn a_file_can_be_continued_after_each_part() {
 #[test]
 fn a_file_that_changed_or_shrank_is_refused_and_one_that_grew_is_continued() {
     let lines = |numbers: std::ops::Range<u32>| {
-        numbers
-            .map(|n| format!("{{\"n\":{n}}}\n"))
-            .collect::<String>()
-            .into_bytes()
+        let lines: Vec<_> = numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        lines.concat().into_bytes()
     };
     let whole = parts(&lines(0..10), limits(100, 1 << 20), 4096, &START).unwrap();
     let start = StartPlace {
