@@ -248,7 +248,13 @@ impl SettingsFile<'_> {
             .filter(|name| table.keys().any(|key| key.get_ref() == **name));
         if !alternatives.is_empty() && !is_suggested && present.count() != 1 {
             let names = alternatives.iter().map(|name| format!("`{prefix}{name}`"));
-            let names = names.collect::<Vec<_>>().join(" and ");
+            let names = names.collect::<Vec<_>>();
+            let names = match names.split_last() {
+                Some((last, others)) if !others.is_empty() => {
+                    format!("{} and {last}", others.join(", "))
+                }
+                Some(_) | None => names.concat(),
+            };
             let fault = format!("exactly one of {names} is required");
             let place = place.clone();
             faults.push(SettingsError::Malformed { place, fault });

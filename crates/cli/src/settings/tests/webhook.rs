@@ -60,10 +60,18 @@ fn the_shape_of_a_subscription_has_the_keys_of_its_serde_type() {
     }
     let tables = "[[subscriptions]]\nname = \"a\"\nsql = { url = \"postgresql://a/b\", ca = \"a\", \
                   columns.exclude = [\"direct\"] }";
-    let settings = super::settings(tables, &[], None).unwrap();
-    let spec = &settings.config.subscriptions[0];
-    let json = serde_json::to_value(easel_server::SpecJson::with_secrets(spec)).unwrap();
-    written_keys("", json.as_object().unwrap(), &mut written);
+    let queue = "sqs = { queue_url = \"https://sqs.us-east-1.amazonaws.com/1/q\", region = \"us-east-1\", \
+                 endpoint_url = \"http://127.0.0.1:9324\"";
+    let queue = format!("[[subscriptions]]\nname = \"a\"\n{queue}");
+    // The credentials are a profile or a key.
+    let with_profile = format!("{queue}, profile = \"school\" }}");
+    let with_key = format!("{queue}, access_key_id = \"A\", secret_access_key = \"b\" }}");
+    for file in [tables, &with_profile, &with_key] {
+        let settings = super::settings(file, &[], None).unwrap();
+        let spec = &settings.config.subscriptions[0];
+        let json = serde_json::to_value(easel_server::SpecJson::with_secrets(spec)).unwrap();
+        written_keys("", json.as_object().unwrap(), &mut written);
+    }
     assert_eq!(
         keys(shape::SUBSCRIPTION),
         written.into_iter().collect::<Vec<_>>()
