@@ -267,6 +267,7 @@ impl From<SourceChangeError> for ApiError {
         match error {
             SourceChangeError::NameTaken { .. } => Self::conflict("name_taken", detail),
             SourceChangeError::DefinedInFile { .. } => Self::conflict("defined_in_file", detail),
+            SourceChangeError::Invalid { .. } => Self::invalid(INVALID, detail),
             SourceChangeError::Unknown { .. } => Self::not_found("no_such_source", detail),
             SourceChangeError::Store(error) => error.into(),
         }

@@ -228,7 +228,9 @@ impl Settings {
             ConfigError::RoleTaken { index, .. } | ConfigError::Role { index, .. } => {
                 item_origin(setting::CALIPER_ROLES, *index)
             }
-            ConfigError::SourceTaken { index, .. } => item_origin(setting::SOURCES, *index),
+            ConfigError::SourceTaken { index, .. } | ConfigError::Source { index, .. } => {
+                item_origin(setting::SOURCES, *index)
+            }
             ConfigError::NameTaken { index, .. }
             | ConfigError::Webhook { index, .. }
             | ConfigError::Format { index, .. } => item_origin(setting::SUBSCRIPTIONS, *index),

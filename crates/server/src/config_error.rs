@@ -106,6 +106,16 @@ pub enum ConfigError {
         /// The name of both sources.
         name: SourceName,
     },
+    /// No door could use a source.
+    #[error("source {name}: {fault}")]
+    Source {
+        /// The index of the source, from 0.
+        index: usize,
+        /// The name of the source.
+        name: SourceName,
+        /// What is wrong.
+        fault: String,
+    },
     /// The webhook of a subscription is invalid.
     #[error("subscription {name}: {fault}")]
     Webhook {

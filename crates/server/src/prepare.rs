@@ -19,6 +19,7 @@ use rustix::fs::{Access, access};
 
 use crate::catalog_folder::{self, OwnFiles, place_of_word};
 use crate::config_error::{ConfigError, ConfigFaults, check_token};
+use crate::queues::check_source;
 use crate::sinks::check_sink;
 use crate::webhook_clients::WebhookClients;
 use crate::{Auth, Config, KinesisKey};
@@ -228,6 +229,10 @@ impl Config {
             if !names.insert(&spec.name) {
                 let name = spec.name.clone();
                 faults.push(ConfigError::SourceTaken { index, name });
+            }
+            if let Err(fault) = check_source(spec) {
+                let name = spec.name.clone();
+                faults.push(ConfigError::Source { index, name, fault });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! The address of a queue is the operator's, so the address guard does not check it. Requests go to the host in the
 //! URL of the queue only if it is a host of AWS; another address must be set as `endpoint_url`.
 
-use easel_sources::{SqsCredentials, SqsSource};
+use easel_sources::{SourceSpec, SqsCredentials, SqsSource};
 use easel_sqs::{AwsCredentials, AwsHttp, QueueAddress, QueueClient, SqsSink, SqsSinkOptions};
 use easel_subscriptions::{QueueCredentials, Spec, SqsSpec};
 
@@ -62,6 +62,13 @@ impl Queues {
         let address = address_of_source(sqs)?;
         Ok(QueueClient::new(address, credentials, self.http.clone()))
     }
+}
+
+/// Rejects a source whose queue has no usable address.
+pub(crate) fn check_source(source: &SourceSpec) -> Result<(), String> {
+    source
+        .sqs()
+        .map_or(Ok(()), |sqs| address_of_source(sqs).map(drop))
 }
 
 fn address_of_sink(sqs: &SqsSpec) -> Result<QueueAddress, String> {

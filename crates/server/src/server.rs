@@ -37,7 +37,7 @@ use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
-use crate::queues::Queues;
+use crate::queues::{Queues, check_source};
 use crate::sinks::Sinks;
 use crate::table_manager::TableManager;
 use crate::tables::Tables;
@@ -357,7 +357,11 @@ impl Stores<'_> {
             Arc::clone(self.clock),
             prepared.config.sources.clone(),
         )?;
-        Ok(Arc::new(sources.with_operator(self.tell_operator.clone())))
+        Ok(Arc::new(
+            sources
+                .with_operator(self.tell_operator.clone())
+                .with_check(check_source),
+        ))
     }
 
     /// Opens the drift scanner.

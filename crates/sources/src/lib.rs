@@ -44,6 +44,6 @@ pub use source_spec::{
 };
 pub use source_store::{SOURCES_LAYOUT, SourceStoreError};
 pub use sources::{
-    SourceChangeError, SourceMap, Sources, forget_lost_sources, lost_sources, reseal_sources,
-    source_sealing_keys,
+    SourceChangeError, SourceCheck, SourceMap, Sources, forget_lost_sources, lost_sources,
+    reseal_sources, source_sealing_keys,
 };

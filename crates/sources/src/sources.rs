@@ -33,8 +33,12 @@ pub struct Sources {
     client: JwksClient,
     clock: Arc<dyn Clock>,
     tell_operator: TellOperator,
+    check: SourceCheck,
     current: watch::Sender<Arc<SourceMap>>,
 }
+
+/// Rejects a definition that no door could use. The error begins with the name of the member.
+pub type SourceCheck = fn(&SourceSpec) -> Result<(), String>;
 
 /// Why a source could not be changed.
 #[derive(Debug, Error)]
@@ -50,6 +54,12 @@ pub enum SourceChangeError {
     Unknown {
         /// The name.
         name: String,
+    },
+    /// No door could use the definition.
+    #[error("{fault}")]
+    Invalid {
+        /// What is wrong.
+        fault: String,
     },
     /// The settings file defines the source.
     #[error("the source {name} is defined in the settings file; change it there")]
@@ -79,6 +89,7 @@ impl Sources {
             client,
             clock,
             tell_operator: TellOperator::default(),
+            check: |_spec| Ok(()),
             current: watch::Sender::default(),
         };
         sources.declare(declared)?;
@@ -141,6 +152,12 @@ impl Sources {
         }
     }
 
+    /// Sets the check of definitions that the API makes.
+    #[must_use]
+    pub fn with_check(self, check: SourceCheck) -> Self {
+        Self { check, ..self }
+    }
+
     /// Returns all sources.
     pub fn all(&self) -> Arc<SourceMap> {
         Arc::clone(&self.current.borrow())
@@ -162,6 +179,7 @@ impl Sources {
         if self.get(spec.name.as_str()).is_some() {
             return Err(SourceChangeError::NameTaken { name: spec.name });
         }
+        (self.check)(&spec).map_err(|fault| SourceChangeError::Invalid { fault })?;
         let revision = store.save(&self.sealer, &spec)?;
         let source = self.assemble(&store, (spec, SourceOrigin::Api, revision), None)?;
         self.put(Arc::clone(&source));
@@ -172,6 +190,7 @@ impl Sources {
     pub fn replace(&self, spec: SourceSpec) -> Result<Arc<Source>, SourceChangeError> {
         let mut store = self.store();
         let current = self.of_api(spec.name.as_str())?;
+        (self.check)(&spec).map_err(|fault| SourceChangeError::Invalid { fault })?;
         let revision = store.save(&self.sealer, &spec)?;
         let source = self.assemble(&store, (spec, SourceOrigin::Api, revision), Some(&current))?;
         self.put(Arc::clone(&source));

@@ -155,7 +155,7 @@ fn a_subscription_can_be_managed() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'cuorse=7' for '--condition <KEY=VALUE>': the key "cuorse" is unknown; did you mean course? (keys: root_account, account, course, user, producer, context_type)
+        error: invalid value 'cuorse=7' for '--condition <KEY=VALUE>': the key "cuorse" is unknown; did you mean course? (keys: root_account, account, course, user, producer, context_type, assignment, associated_integration)
 
         For more information, try '--help'.
         "#);

@@ -168,6 +168,7 @@ run! {
     data_folder: "docs/data-folder.md",
     delivery: "docs/delivery.md",
     hosted_canvas: "docs/hosted-canvas.md",
+    import: "docs/import.md",
     operating: "docs/operating.md",
     operator_events: "docs/operator-events.md",
     other_lms: "docs/other-lms.md",

@@ -51,7 +51,7 @@ fn an_emitted_event_can_be_read_back() {
     check!(running.easel(&["tail", "--event", "bell_*", "--json"]), @r#"
         exit 0
         --- stdout
-        {"offset":2,"id":"[id]","appended_at":"[time]","event":{"metadata":{"event_name":"bell_rang","event_time":"[time]"},"body":{"name":"Botany","a":{"b":7}}}}
+        {"offset":2,"id":"[id]","event_type":"bell_rang","appended_at":"[time]","event":{"metadata":{"event_name":"bell_rang","event_time":"[time]"},"body":{"name":"Botany","a":{"b":7}}}}
         --- stderr
         warning: --event bell_* matches no event type of the catalogue
         "#);

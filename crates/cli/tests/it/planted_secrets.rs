@@ -174,7 +174,8 @@ fn sources() -> Vec<(Value, StatusCode)> {
     vec![
         (unsigned, StatusCode::CREATED),
         (
-            json!({"name": "queue", "kind": "sqs", "queue_url": queue, "access_key_id": "AKIA",
+            json!({"name": "queue", "kind": "sqs", "queue_url": queue,
+                "endpoint_url": "http://127.0.0.1:9", "access_key_id": "AKIA",
                 "secret_access_key": "planted-aws-secret", "session_token": "planted-aws-token"}),
             StatusCode::CREATED,
         ),

@@ -142,6 +142,11 @@ secret = \"env:NOT_SET\"
 [[sources]]
 name = \"d\"
 kind = \"https\"
+
+[[sources]]
+name = \"e\"
+kind = \"sqs\"
+queue_url = \"https://queues.example/1/q\"
 ";
     fs::write(folder.path().join("easel.toml"), settings).unwrap();
     check!(crate::easel::easel(folder.path(), &["config", "check"]), @r#"
@@ -154,5 +159,6 @@ kind = \"https\"
         error: easel.toml:11:1: secret must be 16 to 200 of A-Z, a-z, 0-9, `-`, `_`, `.` and `~`
         error: easel.toml:17:1: source d: secret: the environment variable NOT_SET is not set
         error: easel.toml:22:1: source d is defined twice
+        error: easel.toml:26:1: source e: endpoint_url is required, because the host of queue_url is not one of AWS; for an emulator, it is the address of the emulator, such as http://127.0.0.1:9324
         "#);
 }
