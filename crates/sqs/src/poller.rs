@@ -45,7 +45,7 @@ const MAX_DELETE_RETRIES: u32 = 5;
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_mins(1)];
 
 /// One poller of a queue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Poller {
     pub(crate) source: Arc<Source>,
     pub(crate) client: Arc<QueueClient>,

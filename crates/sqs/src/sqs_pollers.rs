@@ -6,16 +6,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use easel_ingest::Intake;
 use easel_log::Clock;
 use easel_sources::{Source, SourceMap, SourceName, Sources, SqsSource};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::poller::Poller;
 use crate::queue_client::QueueClient;
+
+/// The pause before a poller that died is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Creates the client of a source.
 pub type MakeClient = Box<dyn Fn(&SqsSource) -> Result<QueueClient, String> + Send + Sync>;
@@ -100,7 +105,7 @@ impl SqsPollers {
                             intake: Arc::clone(&self.intake),
                             clock: Arc::clone(&self.clock),
                         };
-                        tasks.spawn(poller.run(group.stop.clone()));
+                        tasks.spawn(keep_running(poller, group.stop.clone()));
                     }
                 }
                 Err(fault) => {
@@ -109,6 +114,22 @@ impl SqsPollers {
                 }
             }
             groups.insert(name.clone(), group);
+        }
+    }
+}
+
+/// Runs a poller until `stop`. A poller that dies is started again after a moment.
+async fn keep_running(poller: Poller, stop: CancellationToken) {
+    loop {
+        let mut task = JoinSet::new();
+        task.spawn(poller.clone().run(stop.clone()));
+        match task.join_next().await {
+            None | Some(Ok(())) => return,
+            Some(Err(error)) => error!(%error, "poller of a queue died, and is started again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(RESTART_PAUSE) => (),
         }
     }
 }

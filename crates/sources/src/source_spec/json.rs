@@ -268,7 +268,7 @@ impl SourceJson {
         Self::from_spec(spec, |secret| secret.expose().clone())
     }
 
-    /// Returns the JSON with [`SHOWN`] in place of each secret.
+    /// Returns the JSON with `…` in place of each secret.
     pub fn without_secrets(spec: &SourceSpec) -> Self {
         Self::from_spec(spec, |_secret| SHOWN.to_owned())
     }
@@ -322,7 +322,7 @@ impl SourceJson {
         }
     }
 
-    /// Takes the secrets of `current` where this JSON has [`SHOWN`]. A secret of AWS is not taken if the
+    /// Takes the secrets of `current` where this JSON has `…`. A secret of AWS is not taken if the
     /// queue or the endpoint changes, so that nobody can send it to another address.
     #[must_use]
     pub fn keep_secrets(mut self, current: &SourceSpec) -> Self {

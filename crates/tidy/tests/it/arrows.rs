@@ -124,7 +124,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms whose tests may depend on every room, because they test the whole system.
-const TEST_THE_WHOLE: &[&str] = &["cli", "server", "simulator", "sink-sql", "triggers"];
+const TEST_THE_WHOLE: &[&str] = &["cli", "server", "simulator", "sink-sql", "sqs", "triggers"];
 
 /// The rooms that do no I/O, with all the crates that they may depend on.
 const PURE: &[(&str, &[&str])] = &[
