@@ -138,8 +138,8 @@ async fn a_file_of_format_3_is_migrated_without_loss() {
     assert_eq!(stored_cursors(&path).unwrap(), wanted);
 }
 
-#[tokio::test]
-async fn a_file_of_format_5_has_no_owners_and_takes_them() {
+/// Returns a copy of the golden file of format 5, with the keys that open its secrets.
+fn golden_v5(now: jiff::Timestamp) -> (tempfile::TempDir, std::path::PathBuf, KeyStore) {
     let (folder, path) = golden("state-v5.db");
     for name in ["state-v5-keys.db", "state-v5.key"] {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
@@ -150,8 +150,14 @@ async fn a_file_of_format_5_has_no_owners_and_takes_them() {
         key: None,
         previous: None,
     };
-    let now = jiff::Timestamp::UNIX_EPOCH;
     let keys = KeyStore::open(&folder.path().join("state-v5-keys.db"), source, now).unwrap();
+    (folder, path, keys)
+}
+
+#[tokio::test]
+async fn a_file_of_format_5_has_no_owners_and_takes_them() {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let (folder, path, keys) = golden_v5(now);
     assert_eq!(sealing_keys(&path).unwrap(), BTreeSet::from([1]));
     let store = SqliteStore::open(&path, keys.sealer()).unwrap();
     let (_epoch, entries) = store.take_over().await.unwrap();
@@ -260,18 +266,7 @@ async fn the_secrets_of_a_file_of_format_4_are_sealed_and_erased() {
 
 #[tokio::test]
 async fn a_file_of_format_5_is_migrated_and_counts_events_of_another_format() {
-    let (folder, path) = golden("state-v5.db");
-    for name in ["state-v5-keys.db", "state-v5.key"] {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        std::fs::copy(fixtures.join(name), folder.path().join(name)).unwrap();
-    }
-    let source = MasterKeySource {
-        file: MasterKeyFile::new(folder.path().join("state-v5.key")),
-        key: None,
-        previous: None,
-    };
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let keys = KeyStore::open(&folder.path().join("state-v5-keys.db"), source, now).unwrap();
+    let (_folder, path, keys) = golden_v5(jiff::Timestamp::UNIX_EPOCH);
     let layout = || {
         easel_sqlite::inspect(&path, &STATE_LAYOUT)
             .unwrap()
