@@ -7,7 +7,7 @@
 //! - What is authentic but is not an event is put into quarantine and answered with 200. Another answer
 //!   would bring it three more times, and would count towards the switch-off.
 //! - Only a request that is not authentic is answered with 401. While the keys of the source cannot be
-//!   fetched, nobody knows whether it is, and the answer is 503.
+//!   fetched, Easel cannot tell, and the answer is 503.
 //!
 //! An event is recognised as a duplicate by its content, not by its JWT: a retry may be signed again.
 

@@ -1,10 +1,10 @@
 //! The public keys of one source, and when they are fetched.
 //!
-//! - The last good set is kept for ever: a JWKS that cannot be reached changes nothing for known keys.
+//! - The last good set stays in use. If the JWKS cannot be reached, known keys still verify signatures.
 //! - A set older than ten minutes is fetched again in the background.
 //! - An unknown key is a reason to fetch at once, but not within 30 seconds of the last fetch. So a flood of
 //!   made-up key ids costs two requests a minute.
-//! - One fetch runs at a time; everybody waits for the same one.
+//! - One fetch runs at a time. All requests that need newer keys wait for it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

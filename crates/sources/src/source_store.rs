@@ -5,7 +5,7 @@
 //!
 //! - `sources`: one row for each source that the API made. `spec` is its JSON without secrets, for people;
 //!   `sealed` is the whole JSON, encrypted.
-//! - `states`: one row for each paused source, whoever defined it.
+//! - `states`: one row for each paused source, also for those of the settings file.
 //! - `facts`: for each source its health (JSON) and the last good set of keys, so that a start without a
 //!   network can verify signatures.
 //! - `imports` (format 2): one row for each imported file. `import_store.rs` reads and writes it.
@@ -250,7 +250,7 @@ impl SourceStore {
         Ok(())
     }
 
-    /// Returns the ids of the data keys that sealed the sources in a file that nobody has open.
+    /// Returns the ids of the data keys that sealed the sources in a file that no process has open.
     pub(crate) fn sealing_keys(path: &Path) -> Result<BTreeSet<u32>, SourceStoreError> {
         let Some(connection) = easel_sqlite::open_at_rest(path, &SOURCES_LAYOUT)? else {
             return Ok(BTreeSet::new());

@@ -208,7 +208,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Pauses or resumes a source, whoever defined it.
+    /// Pauses or resumes a source, also one of the settings file.
     pub fn set_state(
         &self,
         name: &str,
