@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use blake3::Hash;
+use easel_catalog::Reach;
 use easel_keys::Secret;
 
 use crate::refusals::{Reason, Refusals, RefusedRequest};
@@ -96,6 +97,7 @@ impl Authorizer {
         Ok(Caller {
             token_id: Some(token.id),
             scopes: token.scopes,
+            reach: Reach::Everything,
         })
     }
 }
@@ -144,6 +146,8 @@ pub struct Caller {
     pub token_id: Option<String>,
     /// What the caller may do.
     pub scopes: Scopes,
+    /// What the caller may see and change.
+    pub reach: Reach,
 }
 
 impl Caller {
@@ -151,7 +155,16 @@ impl Caller {
     const LOCAL: Self = Self {
         token_id: None,
         scopes: Scopes::ALL,
+        reach: Reach::Everything,
     };
+
+    /// Refuses a caller that is confined to one root account. For what belongs to the whole server.
+    pub fn require_everything(&self) -> Result<(), Problem> {
+        match self.reach {
+            Reach::Everything => Ok(()),
+            Reach::RootAccount(_) => Err(confined()),
+        }
+    }
 }
 
 /// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions.
@@ -183,6 +196,12 @@ fn unknown() -> Problem {
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     Problem::new(StatusCode::UNAUTHORIZED, "token_unknown", detail)
         .with_header(WWW_AUTHENTICATE, challenge)
+}
+
+fn confined() -> Problem {
+    let detail =
+        "This token is confined to one root account, and this call concerns the whole server.";
+    Problem::new(StatusCode::FORBIDDEN, "reach_too_small", detail)
 }
 
 fn forbidden(scope: Scope) -> Problem {

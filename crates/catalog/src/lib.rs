@@ -121,7 +121,7 @@ pub use order_key::{KeyField, KeyFieldError, OrderKey};
 pub use page::Page;
 pub use place::Place;
 pub use raw_text::decode_text;
-pub use reach::{Reach, ReachError};
+pub use reach::{Reach, ReachError, RootAccount, RootAccountError};
 pub use split::{split_array, split_lines};
 pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};
 pub use toml_words::{toml_syntax_words, toml_words};

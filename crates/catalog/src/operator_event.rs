@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::event_type::OPERATOR_PREFIX;
 use crate::timestamp::event_time;
-use crate::{Drift, Event, EventShape, Reach, event_id};
+use crate::{Drift, Event, EventShape, Reach, RootAccount, event_id};
 
 /// The producer of these events.
 const PRODUCER: &str = "easel";
@@ -162,10 +162,9 @@ impl OperatorEvent {
 
     /// Returns the event, with the time `time` cut to milliseconds.
     pub fn event(&self, time: Timestamp) -> Event {
-        let root_account_id = match self.reach() {
-            Some(Reach::RootAccount(id)) => Some(id.as_str()),
-            Some(Reach::Everything) | None => None,
-        };
+        let account = self.reach().and_then(Reach::root_account);
+        let is_id = account.is_some_and(RootAccount::is_id);
+        let account = account.map(RootAccount::as_str);
         // `serde_json` sorts keys, unless its feature `preserve_order` is active. The keys below are
         // sorted, so the bytes are the same in both cases.
         let mut metadata = json!({
@@ -173,16 +172,21 @@ impl OperatorEvent {
             "event_time": event_time(time),
             "producer": PRODUCER,
         });
-        if let (Some(id), Some(members)) = (root_account_id, metadata.as_object_mut()) {
-            members.insert("root_account_id".to_owned(), id.into());
+        if let (Some(account), Some(members)) = (account, metadata.as_object_mut()) {
+            let name = if is_id {
+                "root_account_id"
+            } else {
+                "root_account_uuid"
+            };
+            members.insert(name.to_owned(), account.into());
         }
         let bytes = format!(r#"{{"metadata":{metadata},"body":{}}}"#, self.body());
         Event {
             id: event_id(bytes.as_bytes()),
             event_type: self.event_type().into(),
             occurred_at: Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time),
-            root_account_id: root_account_id.map(Arc::from),
-            root_account_uuid: None,
+            root_account_id: account.filter(|_| is_id).map(Arc::from),
+            root_account_uuid: account.filter(|_| !is_id).map(Arc::from),
             shape: EventShape::Canvas,
             bytes: Bytes::from(bytes),
         }

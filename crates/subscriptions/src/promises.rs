@@ -224,7 +224,7 @@ pub async fn rejects_a_duplicate_name_within_a_reach<B: StoreBackend>() {
         "{taken}"
     );
     let mut elsewhere = new_subscription("a");
-    elsewhere.definition.reach = Reach::RootAccount("7".to_owned());
+    elsewhere.definition.reach = Reach::RootAccount("7".parse().unwrap());
     store.insert(epoch, elsewhere).await.unwrap();
     store.remove(first.id, first.revision, None).await.unwrap();
     store.insert(epoch, new_subscription("a")).await.unwrap();

@@ -74,6 +74,7 @@ fn a_token_allows_only_its_own_scopes() {
         Caller {
             token_id: Some(fixture.id),
             scopes: [Scope::Ingest].into_iter().collect(),
+            reach: Reach::Everything,
         }
     );
     check_refused(&fixture.authorizer, &headers, Scope::Read, "scope_missing");

@@ -17,7 +17,7 @@ fn all() -> [OperatorEvent; 8] {
     [
         OperatorEvent::SubscriptionHeld {
             subscription: subscription.clone(),
-            reach: Reach::RootAccount("10000000000001".to_owned()),
+            reach: Reach::RootAccount("10000000000001".parse().unwrap()),
             reason,
             since,
         },

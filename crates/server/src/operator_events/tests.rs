@@ -20,7 +20,7 @@ fn queue() -> (TellOperator, OperatorEvents) {
 fn lost(n: usize, offsets: Range<u64>) -> OperatorEvent {
     OperatorEvent::TrimmedPastCursor {
         subscription: format!("s{n}"),
-        reach: Reach::RootAccount("10000000000001".to_owned()),
+        reach: Reach::RootAccount("10000000000001".parse().unwrap()),
         event_count: 1,
         offsets,
     }

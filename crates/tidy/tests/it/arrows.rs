@@ -6,7 +6,7 @@ use crate::workspace::{assert_none, metadata, room_of};
 
 /// Every room with the rooms that it may depend on. Add a new arrow in its own commit.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("access", &["keys", "sqlite"]),
+    ("access", &["catalog", "keys", "sqlite"]),
     (
         "api",
         &[
