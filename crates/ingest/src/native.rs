@@ -21,7 +21,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::{Fault, Limits};
+use easel_catalog::{Fault, Limits, Reach};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::instrument;
@@ -89,13 +89,14 @@ async fn take_events(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = authorizer.authorize(&head, Scope::Ingest)?;
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
     let parser = Arc::new(EventsParser {
         framing,
         limits: *intake.limits(),
+        reach: caller.reach,
     });
     let taken = intake.take(Door::Native, (body, coding), parser).await?;
     let response = answer::results(&taken.answer, &taken.appended?);
@@ -106,6 +107,7 @@ async fn take_events(
 struct EventsParser {
     framing: RequestFraming,
     limits: Limits,
+    reach: Reach,
 }
 
 impl BodyParser for EventsParser {
@@ -123,7 +125,7 @@ impl BodyParser for EventsParser {
         }
         buffered.make_room(parts.len() * PART_BYTES)?;
         let body = std::mem::take(&mut buffered.bytes);
-        let Admitted { events, verdicts } = Admitted::new(body, parts, &self.limits);
+        let Admitted { events, verdicts } = Admitted::new(body, parts, (&self.limits, &self.reach));
         Ok(Parsed {
             events,
             invalid_records: Vec::new(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::{Role, Translator, is_iri};
-use easel_catalog::{Catalog, Limits};
+use easel_catalog::{Catalog, Limits, Reach};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
 use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
@@ -184,6 +184,8 @@ pub struct KinesisKey {
     pub access_key_id: String,
     /// The secret that signs requests.
     pub secret_access_key: Secret<String>,
+    /// What the owner of the pair may send and read.
+    pub reach: Reach,
 }
 
 /// All webhooks.

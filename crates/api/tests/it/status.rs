@@ -148,6 +148,7 @@ async fn lanes_disk_quarantine_and_a_paused_endpoint_are_listed_if_they_need_an_
         code: "not_json".to_owned(),
         detail: "it is not JSON".to_owned(),
         source: None,
+        reach: None,
         event_name: None,
         message_id: None,
         bytes: "x".into(),

@@ -8,7 +8,7 @@ mod sql;
 mod sqs;
 mod webhook;
 
-use easel_catalog::KeyField;
+use easel_catalog::{KeyField, Reach};
 use easel_server::{EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start};
 use toml::de::DeValue;
 
@@ -119,6 +119,7 @@ const fn alternative(name: &'static str, shape: ValueShape) -> SettingKey {
 pub(super) const KINESIS_KEY: &[SettingKey] = &[
     required("access_key_id", ValueShape::Text(access_key_id)),
     required("secret_access_key", ValueShape::Text(secret_access_key)),
+    optional("reach", ValueShape::Text(reach)),
 ];
 
 /// A role of `[[caliper.roles]]`.
@@ -165,6 +166,12 @@ const CONDITIONS: &[SettingKey] = &[
     optional("assignment", ValueShape::Texts(not_blank)),
     optional("associated_integration", ValueShape::Texts(not_blank)),
 ];
+
+/// Rejects a text that is not a reach.
+pub(super) fn reach(text: &str) -> Result<(), String> {
+    let parsed = text.parse::<Reach>();
+    parsed.map(drop).map_err(|error| error.to_string())
+}
 
 fn access_key_id(text: &str) -> Result<(), String> {
     KinesisKey::check_id(text).map_err(|fault| format!("`access_key_id` {fault}"))
