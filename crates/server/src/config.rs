@@ -17,7 +17,7 @@ use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
 use easel_log::LogOptions;
 use easel_sinks::Guard;
 use easel_sources::SourceSpec;
-use easel_subscriptions::Spec;
+use easel_subscriptions::Declaration;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
@@ -67,7 +67,7 @@ pub struct Config {
     /// The sources that the file defines.
     pub sources: Vec<SourceSpec>,
     /// The subscriptions that the file declares.
-    pub subscriptions: Vec<Spec>,
+    pub subscriptions: Vec<Declaration>,
 }
 
 /// Whether callers must authenticate.

@@ -9,12 +9,13 @@ use std::path::Path;
 
 use easel_catalog::{Reach, toml_syntax_words, toml_words};
 use easel_keys::Secret;
-use easel_server::{KinesisKey, Role, SourceSpec, Spec};
+use easel_server::{KinesisKey, Role, SourceSpec};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::declaration::DeclarationToml;
 use super::error::{SettingsError, nearest};
 use super::excerpt::with_excerpt;
 use super::origin::{FilePosition, SettingOrigin};
@@ -136,11 +137,14 @@ impl SettingsFile<'_> {
                     layer.sources.extend(specs);
                 }
                 setting::SUBSCRIPTIONS => {
-                    let specs = self.list::<Spec>(&key, value, SUBSCRIPTION, layer);
-                    let origins = specs.iter().map(|(origin, _)| origin.clone());
+                    let declared = self.list::<DeclarationToml>(&key, value, SUBSCRIPTION, layer);
+                    let origins = declared.iter().map(|(origin, _)| origin.clone());
                     let origins = origins.map(|origin| (setting::SUBSCRIPTIONS, origin));
                     layer.list_origins.extend(origins);
-                    layer.subscriptions.extend(specs);
+                    let declared = declared
+                        .into_iter()
+                        .map(|(origin, DeclarationToml(declared))| (origin, declared));
+                    layer.subscriptions.extend(declared);
                 }
                 _ => {
                     let origin = SettingOrigin::File(self.place(value.span().start));

@@ -12,6 +12,7 @@ use easel_catalog::{KeyField, Reach};
 use easel_server::{EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start};
 use toml::de::DeValue;
 
+use super::declaration::REACH;
 pub(super) use source::SOURCE;
 
 /// Checks a value. The error describes what is wrong.
@@ -132,6 +133,7 @@ pub(super) const CALIPER_ROLE: &[SettingKey] = &[
 /// A subscription of `[[subscriptions]]`.
 pub(super) const SUBSCRIPTION: &[SettingKey] = &[
     required("name", ValueShape::Text(name)),
+    optional(REACH, ValueShape::Text(reach)),
     optional("events", ValueShape::Texts(event_glob)),
     optional("user_events", ValueShape::Texts(event_glob)),
     optional("system_events", ValueShape::Texts(event_glob)),
@@ -167,12 +169,6 @@ const CONDITIONS: &[SettingKey] = &[
     optional("associated_integration", ValueShape::Texts(not_blank)),
 ];
 
-/// Rejects a text that is not a reach.
-pub(super) fn reach(text: &str) -> Result<(), String> {
-    let parsed = text.parse::<Reach>();
-    parsed.map(drop).map_err(|error| error.to_string())
-}
-
 fn access_key_id(text: &str) -> Result<(), String> {
     KinesisKey::check_id(text).map_err(|fault| format!("`access_key_id` {fault}"))
 }
@@ -191,6 +187,10 @@ fn not_blank(text: &str) -> Result<(), String> {
 
 fn name(text: &str) -> Result<(), String> {
     parses_as::<Name>(text)
+}
+
+fn reach(text: &str) -> Result<(), String> {
+    parses_as::<Reach>(text)
 }
 
 fn event_glob(text: &str) -> Result<(), String> {

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::test_server::{TestServer, config};
+use crate::test_server::{TestServer, config, declarations};
 
 /// Starts a server, and returns it with its reloader.
 async fn open(config: Config) -> (TestServer, Reloader) {
@@ -89,7 +89,7 @@ async fn a_paused_server_accepts_events_and_delivers_them_after_a_resume() {
 async fn a_reload_changes_declared_subscriptions_and_keeps_the_lanes_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (Receiver::start().await, Receiver::start().await);
-    let specs = |specs: &[String]| serde_json::from_str(&format!("[{}]", specs.join(","))).unwrap();
+    let specs = |specs: &[String]| declarations(&format!("[{}]", specs.join(",")));
     let stays = declare("stays", &first.url(), "");
     let old = Config {
         subscriptions: specs(&[stays.clone(), declare("goes", &second.url(), "")]),
