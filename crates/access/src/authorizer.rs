@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -177,6 +178,16 @@ pub async fn require_scope(
     let caller = authorizer.authorize(&head, scope)?;
     head.extensions.insert(caller);
     Ok(next.run(Request::from_parts(head, body)).await)
+}
+
+/// Middleware that refuses callers that are confined to one root account. [`require_scope`] must come first.
+pub async fn require_everything(
+    caller: Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    caller.0.require_everything()?;
+    Ok(next.run(request).await)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -30,7 +30,7 @@ mod scope;
 mod token;
 mod tokens;
 
-pub use authorizer::{Authorizer, Caller, require_scope};
+pub use authorizer::{Authorizer, Caller, require_everything, require_scope};
 pub use problem::Problem;
 pub use refusals::{Reason, Refusals, RefusedRequest};
 pub use scope::{Scope, Scopes, UnknownScope};

@@ -8,7 +8,7 @@ use easel_access::{Caller, Tokens};
 use easel_catalog::Catalog;
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
-use easel_log::{Clock, SharedLog};
+use easel_log::{Clock, Provenance, Record, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_sources::Sources;
 use easel_subscriptions::Subscriptions;
@@ -56,6 +56,17 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
+    /// Returns true if `caller` may see this record of the log.
+    pub(crate) fn shows(&self, caller: &Caller, record: &Record) -> bool {
+        let Provenance {
+            root_account_id,
+            root_account_uuid,
+            ..
+        } = &*record.provenance;
+        let (id, uuid) = (root_account_id.as_deref(), root_account_uuid.as_deref());
+        caller.reach.covers(id, uuid)
+    }
+
     /// Waits until the server stops or the token of `caller` is removed. Both end streams and long
     /// polls.
     pub(crate) async fn wait_for_end(&self, caller: &Caller) {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
+use crate::caller_name::CallerName;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Body, Path, Query, check_limit};
 use selection::{Selection, SelectionJson};
@@ -149,7 +150,7 @@ pub(crate) struct LaneQuery {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(("name" = String, Path), DeadLetterQuery), responses((status = OK, body = DeadLetterListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     Query(query): Query<DeadLetterQuery>,
 ) -> Result<Json<DeadLetterListJson>, ApiError> {
     let limit = check_limit(query.limit)?;
@@ -192,7 +193,8 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters/{offset}", operation_id = "show_dead_letter", tag = "dead letters", params(("name" = String, Path), ("offset" = u64, Path), LaneQuery), responses((status = OK, body = DeadLetterJson), (status = NOT_FOUND, description = "`no_such_subscription`, `no_such_replay` or `no_such_dead_letter`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path((name, offset)): Path<(String, String)>,
+    name: CallerName,
+    Path((_name, offset)): Path<(String, String)>,
     Query(query): Query<LaneQuery>,
 ) -> Result<Json<DeadLetterJson>, ApiError> {
     let lane = query.lane.find(&api, &name)?;
@@ -217,7 +219,7 @@ pub(crate) async fn show(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/redeliver", operation_id = "redeliver_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = RedeliveredJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn redeliver(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
 ) -> Result<Json<RedeliveredJson>, ApiError> {
     let (lane, selection) = SelectionJson::parse(&body)?;
@@ -228,7 +230,7 @@ pub(crate) async fn redeliver(
         .subscriptions
         .redeliver(&lane, selection.offsets(), is_selected)
         .await?;
-    info!(subscription = %name, count = redelivered.redelivered_count, "dead letters redelivered");
+    info!(subscription = %name.full, count = redelivered.redelivered_count, "dead letters redelivered");
     Ok(Json(RedeliveredJson {
         redelivered: redelivered.redelivered_count,
         gone: redelivered.gone_count,
@@ -240,7 +242,7 @@ pub(crate) async fn redeliver(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = DiscardedJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn discard(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
 ) -> Result<Json<DiscardedJson>, ApiError> {
     let (lane, selection) = SelectionJson::parse(&body)?;
@@ -251,7 +253,7 @@ pub(crate) async fn discard(
         .subscriptions
         .discard(&lane, selection.offsets(), is_selected)
         .await?;
-    info!(subscription = %name, count = discarded, "dead letters discarded");
+    info!(subscription = %name.full, count = discarded, "dead letters discarded");
     Ok(Json(DiscardedJson { discarded }))
 }
 

@@ -40,13 +40,13 @@ const REFUSALS: [SharedRefusal; 6] = [
     SharedRefusal {
         status: "401",
         name: "Unauthorized",
-        description: "`token_missing` or `token_unknown`",
+        description: "`token_missing`, `token_unknown` or `token_expired`",
         applies: |_| true,
     },
     SharedRefusal {
         status: "403",
         name: "Forbidden",
-        description: "`scope_missing`",
+        description: "`scope_missing` or `reach_too_small`",
         applies: |_| true,
     },
     SharedRefusal {

@@ -65,10 +65,14 @@ pub(crate) struct MasterKeyJson {
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "show_jwks", tag = "keys", security(()), responses((status = OK, body = Object, description = "A JWK Set")))]
 pub(crate) async fn jwks(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let (keys, now) = (api.keys, api.clock.now());
-    // The server generates this key after its first start. A receiver must not get a set without this key.
+    // The server generates these keys after its first start. A receiver must not get a set without them, and
+    // the set must not tell which algorithms somebody's subscriptions use.
     let signing = keys.signing();
-    if signing.current(SigningAlgorithm::Rs256).is_none() {
-        run_blocking(move || keys.ensure(SigningAlgorithm::Rs256, now)).await?;
+    for algorithm in SigningAlgorithm::ALL {
+        if signing.current(algorithm).is_none() {
+            let keys = Arc::clone(&keys);
+            run_blocking(move || keys.ensure(algorithm, now)).await?;
+        }
     }
     let published = signing.jwk_set();
     let published = published.map_err(|error| ApiError::bug(&error))?;

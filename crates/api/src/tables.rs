@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::api_error::ApiError;
-use crate::caller_name::full_name;
+use crate::caller_name::CallerName;
 use crate::manage_tables::{
     PromotedField, RebuildReport, RebuildState, TableChange, TableReport, TablesFault, TablesReport,
 };
-use crate::request::{Body, Path};
+use crate::request::Body;
 
 /// The code of a request that tables refuse.
 const REFUSED: &str = "tables_refused";
@@ -145,7 +145,7 @@ enum RebuildStateJson {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/tables", operation_id = "show_tables", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = TablesJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<TablesJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let report = api.tables.status(&subscription).await.map_err(problem)?;
@@ -172,7 +172,7 @@ pub(crate) async fn show(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/tables/plan", operation_id = "plan_tables", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = TableChangesJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn plan(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<TableChangesJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let changes = api.tables.plan(&subscription).await.map_err(problem)?;
@@ -184,7 +184,7 @@ pub(crate) async fn plan(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/tables/apply", operation_id = "apply_tables", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = TableChangesJson, description = "The changes that were made."), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn apply(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<TableChangesJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let changes = api.tables.apply(&subscription).await.map_err(problem)?;
@@ -195,7 +195,7 @@ pub(crate) async fn apply(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/tables/promotions", operation_id = "promote_field", tag = "tables", params(("name" = String, Path)), request_body = NewPromotionJson, responses((status = OK, body = PromotionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_promotion`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn promote(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
 ) -> Result<Json<PromotionJson>, ApiError> {
     let NewPromotionJson { event, field } = body.parse("invalid_promotion")?;
@@ -207,7 +207,7 @@ pub(crate) async fn promote(
         row_count,
         remaining_count,
     } = promoted.map_err(problem)?;
-    info!(subscription = %name, event, field, "field promoted to a column");
+    info!(subscription = %name.full, event, field, "field promoted to a column");
     Ok(Json(PromotionJson {
         column,
         sql_type,
@@ -221,7 +221,7 @@ pub(crate) async fn promote(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/tables/rebuild", operation_id = "start_rebuild", tag = "tables", params(("name" = String, Path)), responses((status = ACCEPTED, body = RebuildJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn start_rebuild(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<(StatusCode, Json<RebuildJson>), ApiError> {
     let subscription = find(&api, &name)?;
     let report = api
@@ -229,7 +229,7 @@ pub(crate) async fn start_rebuild(
         .start_rebuild(subscription)
         .await
         .map_err(problem)?;
-    info!(subscription = %name, "rebuild of the tables started");
+    info!(subscription = %name.full, "rebuild of the tables started");
     Ok((StatusCode::ACCEPTED, Json(RebuildJson::from(report))))
 }
 
@@ -237,7 +237,7 @@ pub(crate) async fn start_rebuild(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/tables/rebuild", operation_id = "show_rebuild", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = RebuildJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_rebuild`"), (status = CONFLICT, description = "`not_tables`")))]
 pub(crate) async fn show_rebuild(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<RebuildJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let report = api.tables.rebuild(&subscription).ok_or_else(|| {
@@ -252,7 +252,7 @@ pub(crate) async fn show_rebuild(
 #[utoipa::path(delete, path = "/v1/subscriptions/{name}/tables/rebuild", operation_id = "cancel_rebuild", tag = "tables", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables`")))]
 pub(crate) async fn cancel_rebuild(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<StatusCode, ApiError> {
     let subscription = find(&api, &name)?;
     api.tables.cancel_rebuild(&subscription);
@@ -260,15 +260,15 @@ pub(crate) async fn cancel_rebuild(
 }
 
 /// Returns a subscription with tables.
-fn find(api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
-    let subscription = api.subscriptions.get(&full_name(name)?)?;
+fn find(api: &Api, name: &CallerName) -> Result<Arc<Subscription>, ApiError> {
+    let subscription = api.subscriptions.get(&name.full)?;
     match &subscription.spec.sink {
         SinkSpec::Sql(_) => Ok(subscription),
         SinkSpec::Webhook(_) | SinkSpec::Sqs(_) => Err(not_tables(name)),
     }
 }
 
-fn not_tables(name: &str) -> ApiError {
+fn not_tables(name: &CallerName) -> ApiError {
     let detail = format!("The subscription {name} has no tables.");
     ApiError::conflict("not_tables", detail)
 }

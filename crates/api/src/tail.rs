@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use easel_access::Caller;
-use easel_log::{Offset, Reader};
+use easel_log::{Offset, Reader, Record};
 use easel_subscriptions::EventGlob;
 use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
@@ -57,6 +57,8 @@ pub(crate) async fn stream(
     let tail = Tail {
         reader: reader(&api.log, from, &glob),
         glob,
+        api: api.clone(),
+        caller: caller.clone(),
     };
     let events = stream::unfold(tail, async |mut tail| Some((tail.fetch().await, tail)))
         .flat_map(stream::iter)
@@ -68,13 +70,16 @@ pub(crate) async fn stream(
 struct Tail {
     reader: Reader,
     glob: EventGlob,
+    api: Api,
+    caller: Caller,
 }
 
 impl Tail {
     /// Waits for the next events and returns them.
     async fn fetch(&mut self) -> Vec<Event> {
         loop {
-            match EventListJson::read(&mut self.reader, PAGE, &self.glob).await {
+            let is_shown = |record: &Record| self.api.shows(&self.caller, record);
+            match EventListJson::read(&mut self.reader, PAGE, &self.glob, is_shown).await {
                 Ok(page) => {
                     let events: Vec<_> = page.events.into_iter().filter_map(sse_event).collect();
                     if !events.is_empty() {

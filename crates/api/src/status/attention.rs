@@ -39,8 +39,8 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     if !status.log.readable {
         note("log_unreadable", "the log cannot be read".to_owned());
     }
-    if status.log.damaged > 0 {
-        let detail = format!("{} records of the log are unreadable", status.log.damaged);
+    if let Some(damaged @ 1..) = status.log.damaged {
+        let detail = format!("{damaged} records of the log are unreadable");
         note("log_damaged", detail);
     }
     if !status.cursors_saved {
@@ -49,8 +49,9 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     }
     let active_lanes = status.lanes.iter().filter(|lane| lane.state == "active");
     let active_count = active_lanes.count();
-    if status.lanes_running < active_count {
-        let running = status.lanes_running;
+    if let Some(running) = status.lanes_running
+        && running < active_count
+    {
         let detail =
             format!("only {running} of {active_count} active subscriptions are being served");
         note("lanes_missing", detail);
@@ -81,8 +82,8 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
             note("source_failing", detail);
         }
     }
-    if status.quarantine.records > 0 {
-        let records = counted(status.quarantine.records, "record");
+    if let Some(records @ 1..) = status.quarantine.records {
+        let records = counted(records, "record");
         note("quarantine", format!("{records} in quarantine"));
     }
     if status.drift.new > 0 {
@@ -225,13 +226,13 @@ mod tests {
             log: LogJson {
                 writable: true,
                 readable: true,
-                events: 0,
-                bytes: 0,
+                events: Some(0),
+                bytes: Some(0),
                 tail: Offset::ZERO,
                 head: Offset::ZERO,
                 oldest_at: None,
                 events_per_second: None,
-                damaged: 0,
+                damaged: Some(0),
                 max_age_seconds: None,
                 max_bytes: None,
             },
@@ -240,13 +241,13 @@ mod tests {
                 sightings: 0,
                 new: 0,
                 last_seen: None,
-                pending: 0,
+                pending: Some(0),
             },
             quarantine: QuarantineJson {
                 writable: true,
-                records: 0,
+                records: Some(0),
             },
-            lanes_running: 1,
+            lanes_running: Some(1),
             cursors_saved: true,
             lanes: vec![LaneJson {
                 subscription: "grades".to_owned(),
@@ -278,13 +279,13 @@ mod tests {
         let mut status = healthy();
         status.quarantine = QuarantineJson {
             writable: false,
-            records: 1,
+            records: Some(1),
         };
         status.log.readable = false;
-        status.log.damaged = 2;
+        status.log.damaged = Some(2);
         status.log.max_age_seconds = Some(400);
         status.cursors_saved = false;
-        status.lanes_running = 0;
+        status.lanes_running = Some(0);
         status.disk = Some(DiskJson {
             free_bytes: MIN_FREE_BYTES,
             total_bytes: MIN_FREE_BYTES * 21,

@@ -149,7 +149,10 @@ async fn key_upkeep(keys: &Arc<Keys>, clock: &dyn Clock) -> Infallible {
         tick.tick().await;
         let (keys, now) = (Arc::clone(keys), clock.now());
         let work = move || {
-            keys.ensure(SigningAlgorithm::Rs256, now)?;
+            // The public keys must not tell which algorithms somebody's subscriptions use.
+            for algorithm in SigningAlgorithm::ALL {
+                keys.ensure(algorithm, now)?;
+            }
             keys.complete_rotation()?;
             keys.rotate_due(now)
         };
