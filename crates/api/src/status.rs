@@ -46,6 +46,9 @@ pub(crate) struct StatusJson {
     disk: Option<DiskJson>,
     drift: DriftStatusJson,
     quarantine: QuarantineJson,
+    /// What is wrong with the certificate of the server. It is shown as attention.
+    #[serde(skip)]
+    tls_problem: Option<String>,
     /// The number of running lanes.
     lanes_running: usize,
     /// Whether the last save of the cursors succeeded.
@@ -153,6 +156,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
             writable: !api.quarantine.is_refusing(),
             records: api.quarantine.count(),
         },
+        tls_problem: (api.server.tls_problem)(now),
         lanes_running: api.server.lane_count.borrow().unwrap_or(0),
         cursors_saved: api.subscriptions.is_healthy(),
         lanes,

@@ -21,6 +21,10 @@ struct Served {
 
 impl Served {
     async fn start(head_timeout: Duration) -> Self {
+        Self::start_with(head_timeout, None).await
+    }
+
+    async fn start_with(head_timeout: Duration, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = get(async || {
@@ -35,9 +39,13 @@ impl Served {
                 "/peer",
                 get(async |peer: ConnectInfo<SocketAddr>| peer.0.to_string()),
             );
+        let limits = TimeLimits {
+            handshake: head_timeout,
+            head: head_timeout,
+        };
         let connections = Connections {
-            head_timeout,
-            ..Connections::new(listener, app)
+            limits,
+            ..Connections::new(listener, app).with_tls(tls)
         };
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(connections.serve(stop.clone()));
