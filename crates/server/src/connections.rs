@@ -247,3 +247,5 @@ fn log_broken(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -7,14 +7,14 @@ use tokio::time::timeout;
 
 use super::*;
 
-const SHORT: Duration = Duration::from_millis(100);
+pub(super) const SHORT: Duration = Duration::from_millis(100);
 
 /// Longer than any step of these tests takes.
-const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running server of connections.
-struct Served {
-    address: std::net::SocketAddr,
+pub(super) struct Served {
+    pub(super) address: std::net::SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -24,7 +24,7 @@ impl Served {
         Self::start_with(head_timeout, None).await
     }
 
-    async fn start_with(head_timeout: Duration, tls: Option<Tls>) -> Self {
+    pub(super) async fn start_with(head_timeout: Duration, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = get(async || {
@@ -57,13 +57,13 @@ impl Served {
     }
 
     /// Opens a connection and sends `bytes`.
-    async fn connect(&self, bytes: &str) -> TcpStream {
+    pub(super) async fn connect(&self, bytes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         stream
     }
 
-    async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         self.stop.cancel();
         let ended = timeout(TEST_TIMEOUT, self.tasks.join_next()).await;
         ended.expect("the server stops").unwrap().unwrap();
@@ -71,7 +71,7 @@ impl Served {
 }
 
 /// Reads all bytes until the other side closes.
-async fn rest(mut stream: TcpStream) -> String {
+pub(super) async fn rest(mut stream: TcpStream) -> String {
     let mut rest = Vec::new();
     let read = timeout(TEST_TIMEOUT, stream.read_to_end(&mut rest)).await;
     read.expect("the connection is closed").unwrap();

@@ -1,0 +1,85 @@
+//! A private certificate authority, whose certificates a test can use for servers and clients.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// The names of the servers of tests.
+const SERVER_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// A private certificate authority.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, in PEM.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The certificate.
+    pub cert: String,
+    /// The private key, in PKCS#8.
+    pub key: String,
+}
+
+impl Authority {
+    /// Creates an authority.
+    #[expect(clippy::new_without_default, reason = "each authority is another one")]
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// Returns the certificate of the authority.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Issues a certificate for a server on this machine.
+    pub fn server(&self) -> Issued {
+        self.issue(|_params| ())
+    }
+
+    /// Issues a certificate for a client.
+    pub fn client(&self) -> Issued {
+        self.issue(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
+    }
+
+    /// Issues a certificate for a server on this machine. `change` may change what the certificate says.
+    pub fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Issued {
+        let mut params = CertificateParams::new(SERVER_NAMES.map(str::to_owned)).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.0).unwrap().pem();
+        Issued {
+            cert,
+            key: key.serialize_pem(),
+        }
+    }
+
+    /// Returns the settings of a client that trusts only this authority, and shows this certificate of its own.
+    pub fn trust(&self, own: Option<&Issued>) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots);
+        match own {
+            None => config.with_no_client_auth(),
+            Some(issued) => {
+                let certificates = CertificateDer::pem_slice_iter(issued.cert.as_bytes());
+                let certificates = certificates.collect::<Result<_, _>>().unwrap();
+                let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+                config.with_client_auth_cert(certificates, key).unwrap()
+            }
+        }
+    }
+}
