@@ -4,6 +4,7 @@
 //! certificates.
 
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,6 +79,11 @@ impl TlsTrust {
 
 /// Returns what a user can do about a broken connection, if the cause is a certificate.
 pub(crate) fn advice(cause: &(dyn Error + 'static)) -> &'static str {
+    let mut cause = cause;
+    // The error of TLS is inside errors of the connection.
+    while let Some(inner) = cause.downcast_ref().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
     let tls = cause.downcast_ref::<rustls::Error>();
     if let Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) = tls {
         "; if the server has a certificate of a private authority, give the file of the authority with --ca-file"

@@ -22,7 +22,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::HeaderValue;
-use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::IntoResponse;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -204,8 +204,10 @@ impl Connection {
                     Some(problem) => problem.into_response(),
                     None => answering.await?,
                 };
+                let headers = response.headers_mut();
+                // Events can contain HTML, and a browser must not show an answer as such.
+                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
                 if let Some(hsts) = hsts {
-                    let headers = response.headers_mut();
                     headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
                 }
                 Ok::<_, Infallible>(watch.answer(response))

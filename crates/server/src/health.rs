@@ -53,18 +53,16 @@ struct ReadinessJson {
     ready: bool,
     log: &'static str,
     deliveries: &'static str,
-    /// Only for a token with the scope `read` that is not confined to one root account.
-    #[serde(flatten)]
-    details: Option<ReadinessDetailsJson>,
-}
-
-/// The reasons that concern subscriptions.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ReadinessDetails)]
-struct ReadinessDetailsJson {
-    lanes: usize,
-    active: usize,
-    holding: usize,
+    /// The number of running lanes. Counts and names are only for a token with the scope `read` that is not
+    /// confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lanes: Option<usize>,
+    /// The number of active subscriptions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<usize>,
+    /// The number of subscriptions on hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holding: Option<usize>,
     /// Subscriptions whose balance does not add up, so that events are missing from the balance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unbalanced: Vec<String>,
@@ -126,12 +124,7 @@ async fn readiness(State(guarded): State<GuardedHealth>, head: Parts) -> impl In
     if guarded.shows_details(&head) {
         readiness.answer()
     } else {
-        let details = None;
-        ReadinessJson {
-            details,
-            ..readiness
-        }
-        .answer()
+        readiness.without_details().answer()
     }
 }
 
@@ -186,12 +179,10 @@ impl Health {
             ready: !refusing && served && is_healthy && unbalanced.is_empty(),
             log: if refusing { "refusing" } else { "writable" },
             deliveries: if paused { "paused" } else { "running" },
-            details: Some(ReadinessDetailsJson {
-                lanes: lanes.unwrap_or(0),
-                active,
-                holding,
-                unbalanced,
-            }),
+            lanes: Some(lanes.unwrap_or(0)),
+            active: Some(active),
+            holding: Some(holding),
+            unbalanced,
         }
     }
 
@@ -216,6 +207,17 @@ impl Health {
 }
 
 impl ReadinessJson {
+    /// Returns the answer for everybody, without counts and names.
+    fn without_details(self) -> Self {
+        Self {
+            lanes: None,
+            active: None,
+            holding: None,
+            unbalanced: Vec::new(),
+            ..self
+        }
+    }
+
     fn answer(self) -> (StatusCode, Json<Self>) {
         let status = if self.ready {
             StatusCode::OK
@@ -321,6 +323,14 @@ mod tests {
             let is_named = body.contains(r#""unbalanced":["all"]"#);
             assert_eq!(is_named, status != StatusCode::OK, "{body}");
         }
+    }
+
+    #[test]
+    fn a_full_name_has_the_root_account_of_a_confined_subscription() {
+        let name: Name = "grades".parse().unwrap();
+        let confined: Reach = "root_account:7".parse().unwrap();
+        assert_eq!(full_name(&Reach::Everything, &name), "grades");
+        assert_eq!(full_name(&confined, &name), "grades@7");
     }
 
     #[tokio::test]

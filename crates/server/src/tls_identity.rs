@@ -75,6 +75,8 @@ impl TlsIdentity {
         let server = builder.with_single_cert(certificates, key);
         let mut server =
             server.map_err(|error| files.cert.fault(&format!("cannot be used: {error}")))?;
+        // All cipher suites are strong. The server prefers those with the longest keys.
+        server.ignore_client_order = true;
         server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(Self {
             server: Arc::new(server),

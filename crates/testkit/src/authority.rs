@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -31,6 +31,7 @@ impl Authority {
     #[expect(clippy::new_without_default, reason = "each authority is another one")]
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = named("Easel Test Authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -54,6 +55,8 @@ impl Authority {
     /// Issues a certificate for a server on this machine. `change` may change what the certificate says.
     pub fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Issued {
         let mut params = CertificateParams::new(SERVER_NAMES.map(str::to_owned)).unwrap();
+        params.distinguished_name = named("localhost");
+        params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         change(&mut params);
@@ -82,4 +85,11 @@ impl Authority {
             }
         }
     }
+}
+
+/// Returns a name of its own. OpenSSL takes a certificate with the name of its authority for self-signed.
+fn named(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    name
 }
