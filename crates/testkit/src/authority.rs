@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -56,6 +59,14 @@ impl Authority {
     pub fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Issued {
         let mut params = CertificateParams::new(SERVER_NAMES.map(str::to_owned)).unwrap();
         params.distinguished_name = named("localhost");
+        // As long as those of public authorities.
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let midnight = |date: Date| {
+            let (month, day) = (u8::try_from(date.month()), u8::try_from(date.day()));
+            date_time_ymd(i32::from(date.year()), month.unwrap(), day.unwrap())
+        };
+        params.not_before = midnight(today);
+        params.not_after = midnight(today + 90.days());
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
