@@ -56,4 +56,4 @@ pub use manage_tables::{
 };
 pub use routes::{document, fallbacks, routes};
 pub use send_test::{SendTest, TestReport};
-pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};
+pub use server_facts::{DiskSpace, ReadDiskSpace, ReadTlsProblem, ServerFacts};

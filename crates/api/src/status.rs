@@ -51,6 +51,9 @@ pub(crate) struct StatusJson {
     disk: Option<DiskJson>,
     drift: DriftStatusJson,
     quarantine: QuarantineJson,
+    /// What is wrong with the certificate of the server. It is shown as attention.
+    #[serde(skip)]
+    tls_problem: Option<String>,
     /// The number of running lanes. Absent for a confined caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     lanes_running: Option<usize>,
@@ -172,6 +175,7 @@ pub(crate) async fn show(
             writable: !api.quarantine.is_refusing(),
             records: is_operator.then(|| api.quarantine.count()),
         },
+        tls_problem: (api.server.tls_problem)(now),
         lanes_running: is_operator.then(|| api.server.lane_count.borrow().unwrap_or(0)),
         cursors_saved: api.subscriptions.is_healthy(),
         lanes,

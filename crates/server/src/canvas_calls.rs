@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::connections::Connections;
+use crate::tls::Tls;
 use crate::{Prepared, StartError};
 
 /// The interval at which old deleted subscriptions are forgotten.
@@ -38,6 +39,8 @@ pub(crate) struct CanvasDeps<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// The listener of [`CanvasCalls::listen`].
     pub(crate) listener: Option<(TcpListener, SocketAddr)>,
+    /// The TLS of that listener.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl CanvasCalls {
@@ -64,6 +67,7 @@ impl CanvasCalls {
             refusals,
             clock,
             listener,
+            tls,
         } = deps;
         let Some(verifier) = &prepared.canvas_verifier else {
             return (None, app);
@@ -84,7 +88,7 @@ impl CanvasCalls {
             None => (Some(Self { service, own: None }), app.merge(calls)),
             Some((listener, address)) => {
                 let calls = calls.fallback(async || ServiceError::UnknownPath);
-                let own = Some((address, Connections::new(listener, calls)));
+                let own = Some((address, Connections::new(listener, calls).with_tls(tls)));
                 (Some(Self { service, own }), app)
             }
         }

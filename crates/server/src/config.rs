@@ -21,13 +21,17 @@ use easel_subscriptions::Declaration;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
-use crate::{CanvasServiceConfig, ConfigError};
+use crate::{CanvasServiceConfig, ConfigError, MetricsConfig, TlsConfig};
 
 /// All settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The address of the doors, the API and the health checks.
     pub listen: SocketAddr,
+    /// The TLS of the server.
+    pub tls: TlsConfig,
+    /// The second listener, for monitoring.
+    pub metrics: MetricsConfig,
     /// The data folder. Only one process can use it at a time.
     pub data: PathBuf,
     /// Whether callers must authenticate.
@@ -247,6 +251,8 @@ impl Default for Config {
         let intake = IntakeOptions::default();
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4567)),
+            tls: TlsConfig::default(),
+            metrics: MetricsConfig::default(),
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
             first_token: None,

@@ -1,7 +1,7 @@
 //! Applies new settings while the server runs.
 //!
-//! The subscriptions of the file, the key pairs of the Kinesis door and the certificate authorities
-//! of webhooks change immediately. All other settings need a restart. If a subscription is refused,
+//! The subscriptions of the file, the key pairs of the Kinesis door, the certificate authorities of
+//! webhooks, and the certificate and the settings of TLS change immediately. All other settings need a restart. If a subscription is refused,
 //! nothing changes.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use tracing::info;
 
 use crate::catalog_folder::OwnFiles;
 use crate::kinesis_auth::kinesis_auth;
+use crate::tls::Tls;
 use crate::webhooks::Webhooks;
 use crate::{Config, Prepared};
 
@@ -29,6 +30,7 @@ struct ReloadTarget {
     sources: Arc<Sources>,
     kinesis: KinesisAccess,
     webhooks: Webhooks,
+    tls: Option<Tls>,
     applied: Mutex<AppliedSettings>,
 }
 
@@ -67,12 +69,14 @@ impl Reloader {
         sources: Arc<Sources>,
         kinesis: KinesisAccess,
         webhooks: Webhooks,
+        tls: Option<Tls>,
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,
             sources,
             kinesis,
             webhooks,
+            tls,
             applied: Mutex::new(AppliedSettings {
                 config: prepared.config.clone(),
                 ca_file: prepared.ca_file.clone(),
@@ -92,6 +96,7 @@ impl Reloader {
             catalog_files,
             webhooks,
             ca_file,
+            tls,
             ..
         } = prepared;
         let old = self.with_applied(|applied| applied.config.clone());
@@ -135,6 +140,13 @@ impl Reloader {
                     .collect()
             };
             report_changes::<SourceSpec>("sources", &specs(&old), &specs(&config));
+            reloaded.changed = true;
+        }
+        // Switching TLS on or off needs a restart.
+        if let Some((running, identity)) = self.0.tls.as_ref().zip(tls)
+            && running.replace(config.tls.clone(), identity)
+        {
+            info!("certificate and settings of TLS re-read");
             reloaded.changed = true;
         }
         if clients_changed {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use easel_access::Refusals;
-use easel_api::{Api, ServerFacts};
+use easel_api::{Api, ReadTlsProblem, ServerFacts};
 use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
@@ -35,12 +35,14 @@ use crate::first_token::{self, FirstToken};
 use crate::guard_report::GuardReport;
 use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
+use crate::local_listener;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
 use crate::queues::{Queues, check_source};
 use crate::sinks::Sinks;
 use crate::table_manager::TableManager;
 use crate::tables::Tables;
+use crate::tls::{Tls, TlsWatch};
 use crate::vitals::Vitals;
 use crate::webhooks::Webhooks;
 use crate::{Auth, Config, Deliveries, Prepared, Reloader, StartError, gauges, test_delivery};
@@ -62,9 +64,12 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     metrics: PrometheusHandle,
     refusals: Arc<Refusals>,
-    connections: Connections,
+    /// The connections of the main listener, and of those for commands on this machine and for monitoring.
+    connections: Vec<Connections>,
     canvas: Option<CanvasCalls>,
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    tls_watch: TlsWatch,
     first_token: FirstToken,
     reloader: Reloader,
     keys: Arc<Keys>,
@@ -88,6 +93,20 @@ impl Server {
         let session = folder.prepare()?;
         let (listener, address) = listen(config.listen).await?;
         let canvas_listener = CanvasCalls::listen(&prepared).await?;
+        let tls = prepared.tls.clone();
+        let tls = tls.map(|identity| Tls::new(config.tls.clone(), identity));
+        // Commands on this machine use the main listener, unless it speaks TLS.
+        let (local_listener, local_address) = match &tls {
+            None => (None, reachable_address(address)),
+            Some(_) => {
+                let (listener, address) = local_listener::listen().await?;
+                (Some(listener), address)
+            }
+        };
+        let metrics_listener = match config.metrics.listen {
+            None => None,
+            Some(address) => Some(listen(address).await?),
+        };
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (tell_operator, operator_events) = OperatorEvents::new(Arc::clone(&clock));
@@ -192,12 +211,13 @@ impl Server {
             keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),
             server: ServerFacts {
-                address: reachable_address(address),
+                address: local_address,
                 started_at: clock.now(),
                 max_age: config.log.max_age,
                 max_bytes: config.log.max_bytes,
                 lane_count: dispatch.lane_count(),
                 disk_space: Arc::new(move || disk.space()),
+                tls_problem: tls_problem(tls.clone()),
             },
             stop: stopping.clone(),
         };
@@ -210,6 +230,7 @@ impl Server {
             Arc::clone(&sources),
             kinesis.access(),
             webhooks.clone(),
+            tls.clone(),
         );
         let guard_report = GuardReport::new(webhooks, Arc::clone(&subscriptions));
         let health = Health {
@@ -240,17 +261,28 @@ impl Server {
                 sources: Arc::clone(&sources),
                 imports,
             }))
-            .merge(health::routes(health));
+            .merge(health::routes(
+                health.clone(),
+                config.auth,
+                &callers.authorizer,
+            ));
         let canvas_deps = CanvasDeps {
             prepared: &prepared,
             subscriptions: &subscriptions,
             refusals: &callers.refusals,
             clock: &clock,
             listener: canvas_listener,
+            tls: tls.clone(),
         };
         let (canvas, app) = CanvasCalls::new(canvas_deps, app);
+        let app = easel_api::fallbacks(app);
+        let local = local_listener.map(|listener| Connections::new(listener, app.clone()));
+        let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
+        let monitoring = metrics_listener
+            .map(|(listener, _)| Connections::new(listener, health::open_routes(health)));
+        let main = Connections::new(listener, app).with_tls(tls.clone());
 
-        let first_token = prepare_access(&folder, &config, &callers, address, &clock)?;
+        let first_token = prepare_access(&folder, &config, &callers, local_address, &clock)?;
         Ok(Self {
             config,
             folder,
@@ -266,9 +298,14 @@ impl Server {
             clock,
             metrics,
             refusals: callers.refusals,
-            connections: Connections::new(listener, easel_api::fallbacks(app)),
+            connections: [Some(main), local, monitoring]
+                .into_iter()
+                .flatten()
+                .collect(),
             canvas,
             address,
+            metrics_address,
+            tls_watch: TlsWatch::new(tls),
             first_token,
             reloader,
             keys,
@@ -280,6 +317,20 @@ impl Server {
     /// Returns the address of the server.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the listener for monitoring, if the settings have one.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Returns the scheme of the URLs of this server.
+    pub const fn scheme(&self) -> &'static str {
+        if self.config.tls.is_on() {
+            "https"
+        } else {
+            "http"
+        }
     }
 
     /// Returns the address and the path of Canvas's `app-host`, if the calls of Canvas's own client are served.
@@ -421,6 +472,10 @@ pub(crate) fn reseal(store: &Arc<SqliteStore>, keys: &Keys, folder: &DataFolder)
     })
 }
 
+fn tls_problem(tls: Option<Tls>) -> ReadTlsProblem {
+    Arc::new(move |now| tls.as_ref()?.problem(now))
+}
+
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listen_error = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen_error)?;
@@ -438,7 +493,7 @@ fn prepare_access(
 ) -> Result<FirstToken, StartError> {
     let local_token = (config.auth == Auth::Tokens).then(|| callers.local_token.clone());
     folder.write_local(&LocalServer {
-        address: reachable_address(address),
+        address,
         token: local_token,
         pid: std::process::id(),
     })?;

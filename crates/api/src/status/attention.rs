@@ -20,7 +20,7 @@ const MAX_NAMES: usize = 3;
 #[schema(as = Attention)]
 pub(crate) struct AttentionJson {
     /// The kind of problem, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
-    /// `lanes_missing`, `balance`, `disk`, `losing_events`, `deactivated`, `waits_for_operator`,
+    /// `lanes_missing`, `balance`, `disk`, `certificate`, `losing_events`, `deactivated`, `waits_for_operator`,
     /// `holding`, `paused_by_endpoint`, `unguarded`, `dead_letters`, `behind`, `source_unreachable`,
     /// `source_failing`, `quarantine` or `drift`.
     code: &'static str,
@@ -64,6 +64,9 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         if space.free_bytes < space.low_below_bytes() {
             note("disk", "the disk is nearly full".to_owned());
         }
+    }
+    if let Some(problem) = &status.tls_problem {
+        note("certificate", problem.clone());
     }
     note_lanes(status, &mut note);
     for source in &status.sources {
@@ -248,6 +251,7 @@ mod tests {
                 records: Some(0),
             },
             lanes_running: Some(1),
+            tls_problem: None,
             cursors_saved: true,
             lanes: vec![LaneJson {
                 subscription: "grades".to_owned(),
@@ -290,6 +294,7 @@ mod tests {
             free_bytes: MIN_FREE_BYTES,
             total_bytes: MIN_FREE_BYTES * 21,
         });
+        status.tls_problem = Some("the certificate expired".to_owned());
         status.drift.new = 3;
         status.now += SignedDuration::from_secs(301);
         let [lane] = status.lanes.as_mut_slice() else {
@@ -322,6 +327,7 @@ mod tests {
                 "only 0 of 1 active subscriptions are being served",
             ),
             ("disk", "the disk is nearly full"),
+            ("certificate", "the certificate expired"),
             ("balance", "the balance does not add up: grades"),
             ("losing_events", "will begin to lose events in 99 s: grades"),
             (

@@ -225,6 +225,7 @@ impl Fixture {
             max_bytes: None,
             lane_count: lanes,
             disk_space: Arc::new(disk_space),
+            tls_problem: Arc::new(|_now| None),
         };
         let sent = Arc::default();
         let sources = Sources::in_memory(Arc::clone(&clock), Vec::new()).unwrap();

@@ -3,6 +3,8 @@
 //! The file, the environment and `easel config check` know exactly the settings of [`ALL`] and the
 //! three lists. The defaults are those of `Config::default()`.
 
+mod tls;
+
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -114,6 +116,8 @@ const MAX_REQUEST_BYTES: u64 = 1 << 30;
 /// The largest shard whose ids fit into 64 bits.
 const MAX_SHARD: u64 = u64::MAX / 10_000_000_000_000 - 1;
 
+pub(crate) use tls::RELOADABLE as TLS_SETTINGS;
+
 /// All settings with a single value, in the order of the documentation.
 pub(crate) const ALL: &[Setting] = &[
     Setting {
@@ -123,6 +127,12 @@ pub(crate) const ALL: &[Setting] = &[
         is_secret: false,
         show: |config| config.listen.to_string(),
     },
+    tls::CERT,
+    tls::KEY,
+    tls::CLIENT_CA,
+    tls::CLIENT_CERTIFICATES,
+    tls::HSTS,
+    tls::METRICS_LISTEN,
     Setting {
         key: DATA,
         requirement: "the path of a folder",

@@ -107,6 +107,12 @@ mod tables_kill;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tls_scanners;
+#[cfg(test)]
+mod tls_server;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod verify;

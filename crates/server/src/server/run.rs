@@ -8,12 +8,14 @@ use easel_access::Refusals;
 use easel_keys::{Keys, SigningAlgorithm};
 use easel_log::{Clock, Log, LogName, Retention, run_blocking};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Server;
 use crate::canvas_calls::{self, CanvasCalls};
+use crate::connections::Connections;
 use crate::retention;
 
 /// The interval of the upkeep of the keys.
@@ -42,6 +44,7 @@ impl Server {
             refusals,
             connections,
             canvas,
+            tls_watch,
             keys,
             guard_report,
             stopping,
@@ -55,7 +58,7 @@ impl Server {
         let requests = async {
             let all = async {
                 tokio::join!(
-                    connections.serve(stopping.clone()),
+                    serve_all(connections, &stopping),
                     canvas_calls::serve(canvas_connections, stopping.clone()),
                 )
             };
@@ -104,6 +107,7 @@ impl Server {
                 vitals.measure(),
                 key_upkeep(&keys, &*clock),
                 guard_report.run(),
+                tls_watch.run(&*clock),
                 canvas_calls::upkeep(canvas),
                 Arc::clone(&sources).run(),
                 deadline,
@@ -138,6 +142,20 @@ impl Server {
             warn!(%error, "local.json could not be removed");
         }
         info!("stopped");
+    }
+}
+
+/// Serves the connections of several listeners until the stop.
+async fn serve_all(all: Vec<Connections>, stop: &CancellationToken) {
+    let mut tasks = JoinSet::new();
+    for connections in all {
+        tasks.spawn(connections.serve(stop.clone()));
+    }
+    // If this future is dropped, the tasks end too.
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(join_error) = ended {
+            error!(%join_error, "listener failed");
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod life;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod operator_events;
 #[cfg(test)]
 mod outage;
@@ -26,3 +28,5 @@ mod reload;
 mod test_delivery;
 #[cfg(test)]
 mod test_server;
+#[cfg(test)]
+mod tls;
