@@ -116,6 +116,8 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(sources::resume))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
+        .routes(routes!(tokens::change))
+        .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::remove))
         .layer(require(Scope::Manage));
     let public = OpenApiRouter::new().routes(routes!(keys::jwks));

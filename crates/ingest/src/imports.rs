@@ -110,7 +110,8 @@ async fn begin(
     request: Request,
 ) -> Result<Json<ImportListJson>, Problem> {
     let (head, body) = request.into_parts();
-    routes.authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = routes.authorizer.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
     let buffered = routes.intake.read(body, coding, MAX_BEGIN_BYTES).await?;
     let wanted: BeginJson =
@@ -159,7 +160,7 @@ async fn list(
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<ImportListJson>, Problem> {
-    routes.authorizer.authorize(&head, Scope::Read)?;
+    routes.authorizer.authorize(&head, Scope::Read).await?;
     let (mut after, mut limit) = (String::new(), MAX_LIST);
     for (name, value) in query {
         match name.as_str() {
@@ -195,7 +196,7 @@ async fn show(
     Path(key): Path<String>,
     head: Parts,
 ) -> Result<Json<ImportJson>, Problem> {
-    routes.authorizer.authorize(&head, Scope::Read)?;
+    routes.authorizer.authorize(&head, Scope::Read).await?;
     let state = load(&routes.imports, &parse_key(&key)?).await?;
     Ok(Json(state.into()))
 }
@@ -218,7 +219,7 @@ async fn remove(
     Path(key): Path<String>,
     head: Parts,
 ) -> Result<StatusCode, Problem> {
-    routes.authorizer.authorize(&head, Scope::Manage)?;
+    routes.authorizer.authorize(&head, Scope::Manage).await?;
     let key = parse_key(&key)?;
     let locked = timeout(routes.intake.max_wait(), routes.imports.lock(&key)).await;
     let _lock = locked.map_err(|_elapsed| busy())?;
@@ -276,7 +277,8 @@ async fn take_part(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    routes.authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = routes.authorizer.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let part_head = parse_part_head(parse_key(&key)?, query)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
     let state = load(&routes.imports, &part_head.key).await?;

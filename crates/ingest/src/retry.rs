@@ -105,7 +105,7 @@ async fn retry(
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<RetriedJson>, Problem> {
-    authorizer.authorize(&head, Scope::Manage)?;
+    authorizer.authorize(&head, Scope::Manage).await?;
     let (from, limit) = parse_query(&query)?;
     let _guard = lock.lock().await;
     let records = intake

@@ -40,6 +40,7 @@ impl Server {
             clock,
             metrics,
             refusals,
+            caller_upkeep,
             connections,
             canvas,
             keys,
@@ -101,6 +102,7 @@ impl Server {
                     || (),
                 ),
                 upkeep(metrics, refusals),
+                caller_upkeep.run(),
                 vitals.measure(),
                 key_upkeep(&keys, &*clock),
                 guard_report.run(),
@@ -122,6 +124,7 @@ impl Server {
             never = background_loops => match never {},
         }
         sources.save_health(clock.now());
+        caller_upkeep.save();
         logs.events.close().await;
         logs.quarantine.close().await;
         // After a failed write, nothing more is written. The next start does the remaining steps.
