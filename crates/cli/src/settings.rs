@@ -25,8 +25,8 @@ use std::path::PathBuf;
 
 use easel_keys::Secret;
 use easel_server::{
-    CanvasServiceConfig, CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, SourceSpec,
-    Spec,
+    CanvasServiceConfig, CatalogFault, Config, ConfigError, KinesisKey, OidcConfig, Prepared, Role,
+    SourceSpec, Spec,
 };
 use easel_sinks::{ClientError, Endpoint};
 
@@ -253,6 +253,9 @@ impl Settings {
                     .chain([&CanvasServiceConfig::JWKS_FILE]);
                 origin_of(setting).or_else(|| keys.copied().find_map(origin_of))
             }
+            ConfigError::Oidc { setting, .. } => {
+                origin_of(setting).or_else(|| origin_of(OidcConfig::ISSUER))
+            }
             ConfigError::KeyInFolder => {
                 origin_of(setting::MASTER_KEY_FILE).or_else(|| origin_of(setting::DATA))
             }
@@ -450,6 +453,11 @@ pub(crate) fn log_format_variable() -> Option<OsString> {
 /// Returns the origin of an option that a flag or a variable can set.
 pub(crate) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
     environment::option_origin(flag, variable, value)
+}
+
+/// Parses a size, as in settings.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    measure::size(text)
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {
