@@ -13,6 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::Api;
 use crate::api_error::ApiError;
+use crate::caller_name::full_name;
 use crate::request::Path;
 
 /// The balance of one subscription, with a member for each [`Term`].
@@ -59,7 +60,7 @@ pub(crate) async fn one(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<BalanceJson>, ApiError> {
-    let subscription = api.subscriptions.get(&name)?;
+    let subscription = api.subscriptions.get(&full_name(&name)?)?;
     let balance = api.subscriptions.balance(&subscription);
     Ok(Json(BalanceJson::new(&subscription, balance)))
 }

@@ -45,6 +45,7 @@ mod test_delivery;
 mod tokens;
 
 mod api_error;
+mod caller_name;
 mod lane_name;
 mod request;
 

@@ -27,6 +27,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::began_at;
 use crate::balance::BalanceJson;
+use crate::caller_name::full_name;
 use crate::request::{Body, Path};
 use dry_run::DryRunJson;
 
@@ -130,7 +131,7 @@ pub(crate) async fn start(
     body: Body,
 ) -> Result<Response, ApiError> {
     let new: NewReplayJson = body.parse(INVALID)?;
-    let live = api.subscriptions.get(&name)?;
+    let live = api.subscriptions.get(&full_name(&name)?)?;
     let is_dry_run = new.dry_run;
     let spec = spec(&api, new).await?;
     if is_dry_run {
@@ -138,7 +139,10 @@ pub(crate) async fn start(
         valid.map_err(invalid)?;
         return Ok(Json(DryRunJson::count(&api, &live, &spec).await?).into_response());
     }
-    let started = api.subscriptions.start_replay(&name, spec).await;
+    let started = api
+        .subscriptions
+        .start_replay(&live.full_name(), spec)
+        .await;
     let started = started.map_err(invalid)?;
     let replay = ReplayJson::new(&api, &started).ok_or_else(|| not_a_replay(&name))?;
     let number = replay.number;
@@ -156,7 +160,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<ReplayListJson>, ApiError> {
-    let live = api.subscriptions.get(&name)?;
+    let live = api.subscriptions.get(&full_name(&name)?)?;
     let replays = api.subscriptions.replays(&live);
     let replays = replays
         .iter()
@@ -174,7 +178,7 @@ pub(crate) async fn show(
 ) -> Result<Json<ReplayJson>, ApiError> {
     let replay = api
         .subscriptions
-        .lane(&name, Some(parse_number(&name, &number)?))?;
+        .lane(&full_name(&name)?, Some(parse_number(&name, &number)?))?;
     let replay = ReplayJson::new(&api, &replay);
     replay.map(Json).ok_or_else(|| not_a_replay(&name))
 }
@@ -186,7 +190,8 @@ pub(crate) async fn cancel(
     Path((name, number)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let number = parse_number(&name, &number)?;
-    api.subscriptions.cancel_replay(&name, number).await?;
+    let full_name = full_name(&name)?;
+    api.subscriptions.cancel_replay(&full_name, number).await?;
     info!(subscription = %name, replay = number, "replay cancelled");
     Ok(StatusCode::NO_CONTENT)
 }

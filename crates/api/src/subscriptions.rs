@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use easel_catalog::Reach;
 use easel_subscriptions::{
     ChangeError, GuardState, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState,
     StateStoreError, Subscription,
@@ -21,6 +22,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptSummaryJson;
 use crate::balance::BalanceJson;
+use crate::caller_name::full_name;
 use crate::parked::ParkedSummaryJson;
 use crate::request::{Body, OptionalBody, Path};
 
@@ -124,7 +126,7 @@ pub(crate) async fn show(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let subscription = api.subscriptions.get(&name)?;
+    let subscription = api.subscriptions.get(&full_name(&name)?)?;
     api.subscriptions.restore_attempts(&subscription).await?;
     Ok(Json(details(&api, &subscription)))
 }
@@ -132,7 +134,8 @@ pub(crate) async fn show(
 /// Creates a subscription.
 #[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = SpecJson, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
-    let created = api.subscriptions.create(body.parse(INVALID)?).await?;
+    let spec = body.parse(INVALID)?;
+    let created = api.subscriptions.create(Reach::Everything, spec).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", created.spec.name))];
     Ok((StatusCode::CREATED, location, Json(details(&api, &created))).into_response())
 }
@@ -146,7 +149,7 @@ pub(crate) async fn replace(
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let spec: Spec = body.parse(INVALID)?;
     for _ in 0..MAX_TRIES {
-        let current = api.subscriptions.get(&name)?;
+        let current = api.subscriptions.get(&full_name(&name)?)?;
         if let Some(changed) = update(&api, &current, spec.clone()).await? {
             return Ok(changed);
         }
@@ -184,7 +187,7 @@ async fn patch(
     name: &str,
     body: &Body,
 ) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
-    let current = api.subscriptions.get(name)?;
+    let current = api.subscriptions.get(&full_name(name)?)?;
     let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
         .map_err(|error| ApiError::bug(&error))?;
     let spec = body.parse_patch(spec, INVALID)?;
@@ -220,7 +223,7 @@ pub(crate) async fn remove(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    api.subscriptions.remove(&name).await?;
+    api.subscriptions.remove(&full_name(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -230,7 +233,7 @@ pub(crate) async fn pause(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let paused = api.subscriptions.pause(&name).await?;
+    let paused = api.subscriptions.pause(&full_name(&name)?).await?;
     Ok(Json(details(&api, &paused)))
 }
 
@@ -244,10 +247,11 @@ pub(crate) async fn resume(
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let from = body.parse("invalid_resume")?;
     let from = from.and_then(|ResumptionJson { from }| from);
+    let full_name = full_name(&name)?;
     let resumed = match from {
-        None => api.subscriptions.resume(&name).await?,
+        None => api.subscriptions.resume(&full_name).await?,
         Some(from) => {
-            let resumed = api.subscriptions.resume_from(&name, from).await;
+            let resumed = api.subscriptions.resume_from(&full_name, from).await;
             let resumed = resumed.map_err(|error| match error {
                 ChangeError::Invalid { .. } => {
                     ApiError::invalid("invalid_resume", error.to_string()).with_pointer("/from")
@@ -268,7 +272,8 @@ pub(crate) async fn enforce_guard(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let changed = api.subscriptions.enforce_guard(&name).await?;
+    let full_name = full_name(&name)?;
+    let changed = api.subscriptions.enforce_guard(&full_name).await?;
     info!(subscription = %name, "address guard enforced");
     Ok(Json(details(&api, &changed)))
 }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::api_error::ApiError;
+use crate::caller_name::full_name;
 use crate::manage_tables::{
     PromotedField, RebuildReport, RebuildState, TableChange, TableReport, TablesFault, TablesReport,
 };
@@ -260,7 +261,7 @@ pub(crate) async fn cancel_rebuild(
 
 /// Returns a subscription with tables.
 fn find(api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
-    let subscription = api.subscriptions.get(name)?;
+    let subscription = api.subscriptions.get(&full_name(name)?)?;
     match &subscription.spec.sink {
         SinkSpec::Sql(_) => Ok(subscription),
         SinkSpec::Webhook(_) | SinkSpec::Sqs(_) => Err(not_tables(name)),

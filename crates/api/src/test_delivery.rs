@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::api_error::ApiError;
+use crate::caller_name::full_name;
 use crate::request::Body;
 
 /// The code of a problem with a test.
@@ -100,7 +101,7 @@ fn spec(api: &Api, new: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
                 "`/format` is only allowed for a URL, because a subscription has a format.";
             Err(ApiError::invalid(INVALID, detail).with_pointer("/format"))
         }
-        (Some(name), None) => Ok(api.subscriptions.get(name)?.spec.clone()),
+        (Some(name), None) => Ok(api.subscriptions.get(&full_name(name)?)?.spec.clone()),
         (None, Some(url)) => {
             let spec = json!({
                 "name": "test",

@@ -3,6 +3,7 @@
 //! Every caller acts for one root account. A tool of LTI 2 sees only what it created itself. Every other
 //! caller, such as Canvas's page of data services, sees all subscriptions of its root account.
 
+use easel_catalog::{self as catalog, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -86,6 +87,21 @@ impl RootAccount {
             (Some(uuid), Some(other)) => uuid == other,
             _ => self.id.is_some() && self.id == other.id,
         }
+    }
+
+    /// Returns the reach of a subscription of the account: by UUID if there is one, else by id.
+    pub(crate) fn reach(&self) -> Reach {
+        let uuid = self.uuid.iter().filter(|uuid| {
+            let account = uuid.parse::<catalog::RootAccount>();
+            account.is_ok_and(|account| !account.is_id())
+        });
+        let names = uuid.chain(&self.id);
+        let mut accounts = names.filter_map(|name| name.parse().ok());
+        // The conditions of the subscription name the account too. So without a name that a reach can have, the
+        // subscription still gets only the events of the account.
+        accounts
+            .next()
+            .map_or(Reach::Everything, Reach::RootAccount)
     }
 
     /// Iterates over the ids by which events name the account.

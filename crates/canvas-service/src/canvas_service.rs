@@ -228,13 +228,17 @@ impl CanvasService {
     async fn insert(&self, document: &Document) -> Result<(), ServiceError> {
         let spec = spec(document, &self.catalog)?;
         let owner = document.owner()?;
-        let created = self.subscriptions.create_owned(spec, owner).await;
+        let reach = document.creator.root_account.reach();
+        let created = self.subscriptions.create_owned(reach, spec, owner).await;
         created.map(drop).map_err(ServiceError::from)
     }
 
     /// Finds a subscription. The answer for another's subscription is the same as for none.
     fn find(&self, caller: &CanvasCaller, id: &str) -> Result<CanvasSubscription, ServiceError> {
-        let active = self.subscriptions.get(id).ok().and_then(with_document);
+        let mut subscriptions = self.subscriptions.list().into_iter();
+        let active = subscriptions
+            .find(|found| found.owner.is_some() && found.spec.name.as_str() == id)
+            .and_then(with_document);
         let found = match active {
             Some((subscription, document)) => {
                 Some(CanvasSubscription::Active(subscription, document))

@@ -8,6 +8,7 @@
 //! Only clap and this module read the process environment. clap reads the variables that set an option,
 //! such as `EASEL_URL`.
 
+mod declaration;
 mod environment;
 mod error;
 mod excerpt;
@@ -25,8 +26,8 @@ use std::path::PathBuf;
 
 use easel_keys::Secret;
 use easel_server::{
-    CanvasServiceConfig, CatalogFault, Config, ConfigError, KinesisKey, OidcConfig, Prepared, Role,
-    SourceSpec, Spec,
+    CanvasServiceConfig, CatalogFault, Config, ConfigError, Declaration, KinesisKey, OidcConfig,
+    Prepared, Role, SourceSpec,
 };
 use easel_sinks::{ClientError, Endpoint};
 
@@ -85,7 +86,7 @@ struct Layer {
     kinesis_keys: Vec<(SettingOrigin, KinesisKey)>,
     caliper_roles: Vec<(SettingOrigin, Role)>,
     sources: Vec<(SettingOrigin, SourceSpec)>,
-    subscriptions: Vec<(SettingOrigin, Spec)>,
+    subscriptions: Vec<(SettingOrigin, Declaration)>,
     faults: Vec<SettingsError>,
 }
 
@@ -179,8 +180,8 @@ impl Settings {
     /// and only its environment must have them.
     fn resolve_secrets(&mut self) {
         let mut found = Vec::new();
-        for (index, spec) in self.config.subscriptions.iter_mut().enumerate() {
-            if let Err(faults) = resolve_secrets(spec) {
+        for (index, declared) in self.config.subscriptions.iter_mut().enumerate() {
+            if let Err(faults) = resolve_secrets(&mut declared.spec) {
                 self.unresolved.insert(index);
                 found.push((setting::SUBSCRIPTIONS, index, faults));
             }
@@ -304,7 +305,7 @@ impl Settings {
         let sources = sources.iter().map(|source| source.name.to_string());
         let names = subscriptions
             .iter()
-            .map(|subscription| subscription.name.to_string());
+            .map(|subscription| subscription.full_name().to_string());
         let lists = [
             (setting::KINESIS_KEYS, listed(keys)),
             (setting::CALIPER_ROLES, listed(roles)),
@@ -371,10 +372,10 @@ impl Settings {
     pub(crate) fn refused_addresses(&self) -> Vec<String> {
         let guard = self.config.webhook.guard(self.config.listen);
         let subscriptions = self.config.subscriptions.iter();
-        let refusals = subscriptions.filter_map(|spec| {
-            let endpoint = Endpoint::parse(spec.sink.webhook()?.url.expose()).ok()?;
+        let refusals = subscriptions.filter_map(|declared| {
+            let endpoint = Endpoint::parse(declared.spec.sink.webhook()?.url.expose()).ok()?;
             let refused = guard.check_host(endpoint.host_name()).err()?;
-            Some(format!("subscription {}: {refused}", spec.name))
+            Some(format!("subscription {}: {refused}", declared.full_name()))
         });
         refusals.collect()
     }
@@ -438,9 +439,9 @@ impl Settings {
             add_origin(setting::SOURCES, origin);
             self.config.sources.push(spec);
         }
-        for (origin, spec) in layer.subscriptions {
+        for (origin, declared) in layer.subscriptions {
             add_origin(setting::SUBSCRIPTIONS, origin);
-            self.config.subscriptions.push(spec);
+            self.config.subscriptions.push(declared);
         }
     }
 }

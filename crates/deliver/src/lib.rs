@@ -8,7 +8,7 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use easel_caliper::{TranslationOptions, Translator};
-//! # use easel_catalog::{Catalog, TellOperator};
+//! # use easel_catalog::{Catalog, Reach, TellOperator};
 //! # use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions, FormMaker};
 //! # use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 //! # use easel_sinks::Sink;
@@ -28,7 +28,7 @@
 //! # let form_maker = FormMaker::new(translator, Arc::default());
 //! # let tell_operator = TellOperator::default();
 //! let spec = r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
-//! subscriptions.create(serde_json::from_str(spec)?).await?;
+//! subscriptions.create(Reach::Everything, serde_json::from_str(spec)?).await?;
 //! let sink = Arc::new(RecordingSink::new());
 //! let lane_sink = Arc::clone(&sink);
 //! let make_sink = Box::new(move |_: &Subscription| Ok(Arc::clone(&lane_sink) as Arc<dyn Sink>));

@@ -21,7 +21,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::{Fault, Limits};
+use easel_catalog::{Fault, Limits, Reach};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::instrument;
@@ -98,6 +98,7 @@ async fn take_events(
     let parser = Arc::new(EventsParser {
         framing,
         limits: *intake.limits(),
+        reach: caller.reach,
     });
     let taken = intake.take(Door::Native, (body, coding), parser).await?;
     let response = answer::results(&taken.answer, &taken.appended?);
@@ -108,6 +109,7 @@ async fn take_events(
 struct EventsParser {
     framing: RequestFraming,
     limits: Limits,
+    reach: Reach,
 }
 
 impl BodyParser for EventsParser {
@@ -125,7 +127,7 @@ impl BodyParser for EventsParser {
         }
         buffered.make_room(parts.len() * PART_BYTES)?;
         let body = std::mem::take(&mut buffered.bytes);
-        let Admitted { events, verdicts } = Admitted::new(body, parts, &self.limits);
+        let Admitted { events, verdicts } = Admitted::new(body, parts, (&self.limits, &self.reach));
         Ok(Parsed {
             events,
             invalid_records: Vec::new(),

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::routing::post;
 use axum::{Json, Router};
 use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::{Limits, admit};
+use easel_catalog::{Limits, Reach, admit};
 use easel_log::{AppendError, Appended, NewRecord, Offset, ReadError};
 use easel_quarantine::Quarantined;
 use serde::Serialize;
@@ -91,6 +91,7 @@ struct RetriedJson {
     params(RetryQuery),
     responses(
         (status = OK, body = RetriedJson),
+        (status = FORBIDDEN, description = "`scope_missing` or `reach_too_small`"),
         (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
@@ -105,7 +106,10 @@ async fn retry(
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<RetriedJson>, Problem> {
-    authorizer.authorize(&head, Scope::Manage).await?;
+    authorizer
+        .authorize(&head, Scope::Manage)
+        .await?
+        .require_everything()?;
     let (from, limit) = parse_query(&query)?;
     let _guard = lock.lock().await;
     let records = intake
@@ -147,9 +151,14 @@ fn valid_event(
     limits: &Limits,
     previous: Option<&NewRecord>,
 ) -> Option<NewRecord> {
+    // The sender's reach still holds. A record with an unknown reach is never admitted.
+    let reach = match &record.reach {
+        Some(reach) => reach.parse().ok()?,
+        None => Reach::Everything,
+    };
     // A record in invalid base64 was quarantined as the received text.
     if record.code == "bad_base64" {
-        let event = validate_record(&record.bytes, &mut Vec::new(), limits).ok()?;
+        let event = validate_record(&record.bytes, &mut Vec::new(), (limits, &reach)).ok()?;
         return Some(to_record(event, previous));
     }
     // Whether the source accepts the root account now is for its operator to decide.
@@ -164,7 +173,11 @@ fn valid_event(
         };
         return hosted_record(&record.bytes, limits, hosted, previous).ok();
     }
-    Some(to_record(admit(&record.bytes, limits).ok()?, previous))
+    let event = admit(&record.bytes, limits).ok()?;
+    Some(to_record(
+        event.confine(&reach, &record.bytes).ok()?,
+        previous,
+    ))
 }
 
 /// Appends the events to the log and removes their records from quarantine. Returns the number of

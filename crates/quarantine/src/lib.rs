@@ -19,6 +19,7 @@
 //!     code: String::from("not_json"),
 //!     detail: String::from("the record is not JSON"),
 //!     source: None,
+//!     reach: None,
 //!     event_name: None,
 //!     message_id: None,
 //!     bytes: "{".into(),

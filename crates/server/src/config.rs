@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::{Role, Translator, is_iri};
-use easel_catalog::{Catalog, Limits};
+use easel_catalog::{Catalog, Limits, Reach};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
 use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
 use easel_log::LogOptions;
 use easel_sinks::Guard;
 use easel_sources::SourceSpec;
-use easel_subscriptions::Spec;
+use easel_subscriptions::Declaration;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
@@ -69,7 +69,7 @@ pub struct Config {
     /// The sources that the file defines.
     pub sources: Vec<SourceSpec>,
     /// The subscriptions that the file declares.
-    pub subscriptions: Vec<Spec>,
+    pub subscriptions: Vec<Declaration>,
 }
 
 /// Whether callers must authenticate.
@@ -186,6 +186,8 @@ pub struct KinesisKey {
     pub access_key_id: String,
     /// The secret that signs requests.
     pub secret_access_key: Secret<String>,
+    /// What the owner of the pair may send and read.
+    pub reach: Reach,
 }
 
 /// All webhooks.

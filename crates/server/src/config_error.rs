@@ -11,7 +11,7 @@ use easel_catalog::MaskNameError;
 use easel_keys::{MasterKeyError, Secret};
 use easel_sinks::{ClientError, text_with_causes};
 use easel_sources::SourceName;
-use easel_subscriptions::Name;
+use easel_subscriptions::{FullName, Name};
 use easel_triggers::TriggersError;
 use thiserror::Error;
 
@@ -90,13 +90,13 @@ pub enum ConfigError {
         /// The fault of the role.
         source: TranslatorError,
     },
-    /// Two subscriptions have one name.
+    /// Two subscriptions have one name and one reach.
     #[error("subscription {name} is declared twice")]
     NameTaken {
         /// The index of the second subscription, from 0.
         index: usize,
         /// The name of both subscriptions.
-        name: Name,
+        name: FullName,
     },
     /// Two sources have one name.
     #[error("source {name} is defined twice")]

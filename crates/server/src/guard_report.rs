@@ -35,12 +35,17 @@ impl GuardReport {
             if subscription.guard == GuardState::Enforced {
                 continue;
             }
-            let name = subscription.spec.name.as_str();
+            let full_name = subscription.full_name();
+            let name = full_name.to_string();
             match self.webhooks.resolve(&subscription.spec).await {
-                Ok(CheckedAddress::Allowed) => match self.subscriptions.enforce_guard(name).await {
-                    Ok(_enforced) => info!(subscription = name, "address guard applies now"),
-                    Err(error) => warn!(subscription = name, %error, "address guard not applied"),
-                },
+                Ok(CheckedAddress::Allowed) => {
+                    match self.subscriptions.enforce_guard(&full_name).await {
+                        Ok(_enforced) => info!(subscription = name, "address guard applies now"),
+                        Err(error) => {
+                            warn!(subscription = name, %error, "address guard not applied")
+                        }
+                    }
+                }
                 Ok(CheckedAddress::Unresolved) => warn!(
                     subscription = name,
                     "address cannot be checked, because its name does not resolve; the address \

@@ -85,7 +85,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     let unbalanced: Vec<_> = subscriptions
         .iter()
         .filter(|subscription| !health.subscriptions.balance(subscription).adds_up())
-        .map(|subscription| subscription.spec.name.to_string())
+        .map(|subscription| subscription.full_name().to_string())
         .collect();
     let ready = !refusing && served && health.subscriptions.is_healthy() && unbalanced.is_empty();
     let status = if ready {
@@ -118,6 +118,7 @@ async fn metrics(State(health): State<Health>) -> impl IntoResponse {
 mod tests {
     use axum::body::to_bytes;
     use axum::http::Request;
+    use easel_catalog::Reach;
     use easel_log::{Clock, LogOptions, MemoryLog, SystemClock};
     use easel_subscriptions::MemoryStore;
     use tower::ServiceExt;
@@ -139,7 +140,7 @@ mod tests {
         let subscriptions = Arc::new(subscriptions.await.unwrap());
         let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
         subscriptions
-            .create(serde_json::from_str(spec).unwrap())
+            .create(Reach::Everything, serde_json::from_str(spec).unwrap())
             .await
             .unwrap();
         ask(Health {
@@ -176,7 +177,7 @@ mod tests {
         let log = new_log();
         let subscriptions = open(&log).await;
         let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
-        let all = subscriptions.create(serde_json::from_str(spec).unwrap());
+        let all = subscriptions.create(Reach::Everything, serde_json::from_str(spec).unwrap());
         let all = all.await.unwrap();
         let record = easel_log::NewRecord::new(uuid::Uuid::nil(), "x", "{}");
         log.append(vec![record]).await.unwrap();

@@ -80,8 +80,8 @@ pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
 pub use easel_subscriptions::{
-    BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, SinkSpec, Spec, SpecJson,
-    SqlSpec, SqsSpec, Start, Term, WebhookSpec,
+    BatchSize, Counts, Declaration, EventGlob, FullName, InFlight, MaxRate, Name, Schedule,
+    SinkSpec, Spec, SpecJson, SqlSpec, SqsSpec, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};

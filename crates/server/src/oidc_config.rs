@@ -7,8 +7,8 @@ use std::time::Duration;
 use easel_access::{ClaimValue, Oidc, OidcRules, Scope};
 use easel_sources::{JwksClient, JwksPlace, check_jwks_url};
 
-use crate::oidc_keys::ProviderKeys;
 use crate::ConfigError;
+use crate::oidc_keys::ProviderKeys;
 
 /// The settings of tokens of the operator's own identity provider (OpenID Connect).
 #[derive(Clone, Debug, PartialEq, Eq)]

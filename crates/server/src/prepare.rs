@@ -214,12 +214,13 @@ impl Config {
             .iter()
             .any(|fault| matches!(fault, ConfigError::Catalog(_)));
         let mut names = HashSet::new();
-        for (index, spec) in self.subscriptions.iter().enumerate() {
-            let name = spec.name.clone();
-            if !names.insert(&spec.name) {
+        for (index, declared) in self.subscriptions.iter().enumerate() {
+            let (spec, name) = (&declared.spec, declared.full_name());
+            if !names.insert(name.clone()) {
                 faults.push(ConfigError::NameTaken { index, name });
                 continue;
             }
+            let name = name.name;
             if let Err(fault) = check_sink(spec) {
                 let name = name.clone();
                 faults.push(ConfigError::Webhook { index, name, fault });

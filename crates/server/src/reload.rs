@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use easel_ingest::KinesisAccess;
 use easel_keys::Secret;
 use easel_sources::{SourceSpec, SourceStoreError, Sources};
-use easel_subscriptions::{ChangeError, Spec, Subscriptions};
+use easel_subscriptions::{ChangeError, Declaration, Subscriptions};
 use thiserror::Error;
 use tracing::info;
 
@@ -120,10 +120,10 @@ impl Reloader {
             let specs = |config: &Config| {
                 let specs = config.subscriptions.iter();
                 specs
-                    .map(|spec| (spec.name.to_string(), spec.clone()))
+                    .map(|declared| (declared.full_name().to_string(), declared.clone()))
                     .collect()
             };
-            report_changes::<Spec>("subscriptions", &specs(&old), &specs(&config));
+            report_changes::<Declaration>("subscriptions", &specs(&old), &specs(&config));
             reloaded.changed = true;
         }
         if old.sources != config.sources {
@@ -166,9 +166,13 @@ impl Reloader {
         Ok(reloaded)
     }
 
-    async fn declare(&self, specs: &[Spec]) -> Result<(), ChangeError> {
-        self.0.webhooks.ensure_keys(specs).await;
-        self.0.subscriptions.declare(specs.to_vec()).await
+    async fn declare(&self, declarations: &[Declaration]) -> Result<(), ChangeError> {
+        let specs: Vec<_> = declarations
+            .iter()
+            .map(|declared| declared.spec.clone())
+            .collect();
+        self.0.webhooks.ensure_keys(&specs).await;
+        self.0.subscriptions.declare(declarations.to_vec()).await
     }
 
     fn with_applied<T>(&self, work: impl FnOnce(&mut AppliedSettings) -> T) -> T {

@@ -339,9 +339,11 @@ impl Stores<'_> {
             subscriptions.pause_deliveries();
         }
         let stored = subscriptions.list();
-        let stored: Vec<_> = stored.iter().map(|stored| stored.spec.clone()).collect();
-        self.sinks.webhooks.ensure_keys(&stored).await;
-        self.sinks.webhooks.ensure_keys(&config.subscriptions).await;
+        let stored = stored.iter().map(|stored| stored.spec.clone());
+        let declared = config.subscriptions.iter();
+        let declared = declared.map(|declared| declared.spec.clone());
+        let specs: Vec<_> = stored.chain(declared).collect();
+        self.sinks.webhooks.ensure_keys(&specs).await;
         subscriptions.declare(config.subscriptions.clone()).await?;
         // A killed process may have trimmed the log without saving the expired events.
         subscriptions.expire_trimmed();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use easel_catalog::Reach;
 
-use crate::{Owner, Spec};
+use crate::{FullName, Owner, Spec};
 
 /// The definition of a subscription, without the state of its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,16 @@ pub struct Definition {
     pub guard: GuardState,
     /// The system that manages the subscription through a protocol of its own; `None` for all others.
     pub owner: Option<Arc<Owner>>,
+}
+
+impl Definition {
+    /// Returns the full name.
+    pub fn full_name(&self) -> FullName {
+        FullName {
+            name: self.spec.name.clone(),
+            reach: self.reach.clone(),
+        }
+    }
 }
 
 /// What the address guard does about a refused address.

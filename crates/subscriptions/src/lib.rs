@@ -28,6 +28,7 @@
 //! ```
 
 mod definition;
+mod full_name;
 mod owner;
 mod spec;
 
@@ -66,6 +67,7 @@ pub use balance::Balance;
 pub use change_error::ChangeError;
 pub use definition::{Definition, GuardState, Origin, State};
 pub use filter::Filter;
+pub use full_name::{FullName, FullNameError};
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
@@ -87,5 +89,5 @@ pub use state_store::{
     Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 pub use subscription::{Hold, Replay, SharedState, Subscription};
-pub use subscriptions::{OwnedChange, Redelivery, Subscriptions};
+pub use subscriptions::{Declaration, OwnedChange, Redelivery, Subscriptions};
 pub use term::{Counts, Term};

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Account, AttemptLog, Filter, GuardState, LaneId, MaxRate, Origin, Owner, ReplayNumber,
-    ReplaySpec, Spec, State, StoredReplay, SubscriptionId,
+    Account, AttemptLog, Filter, FullName, GuardState, LaneId, MaxRate, Origin, Owner,
+    ReplayNumber, ReplaySpec, Spec, State, StoredReplay, SubscriptionId,
 };
 
 /// One version of a subscription. A change creates a new version with the same [`SharedState`].
@@ -95,6 +95,14 @@ impl Subscription {
             state: self.state.clone(),
             guard: self.guard,
             owner: self.owner.clone(),
+        }
+    }
+
+    /// Returns the full name.
+    pub fn full_name(&self) -> FullName {
+        FullName {
+            name: self.spec.name.clone(),
+            reach: self.reach.clone(),
         }
     }
 

@@ -22,10 +22,11 @@ use crate::definition::Definition;
 use crate::metrics;
 use crate::state_store::{Epoch, NewSubscription, StateStore, StateStoreError, StoredSubscription};
 use crate::{
-    Balance, ChangeError, GuardState, Name, Origin, Owner, ReplayNumber, Spec, SpecCheck, Start,
-    State, Subscription, Tombstone,
+    Balance, ChangeError, FullName, GuardState, Name, Origin, Owner, ReplayNumber, Spec, SpecCheck,
+    Start, State, Subscription, Tombstone,
 };
 pub use dead_letters::Redelivery;
+pub use declaration::Declaration;
 pub use owned::OwnedChange;
 
 /// The parts of a subscription that a change replaces.
@@ -40,7 +41,7 @@ pub struct Subscriptions {
     store: Arc<dyn StateStore>,
     /// The lease of the lanes.
     epoch: Epoch,
-    by_name: RwLock<BTreeMap<Name, LaneSet>>,
+    by_name: RwLock<BTreeMap<FullName, LaneSet>>,
     /// What is left of removed subscriptions, by the owner's id.
     tombstones: RwLock<BTreeMap<String, Tombstone>>,
     /// Locked while a definition changes.
@@ -102,7 +103,7 @@ impl Subscriptions {
             .into_iter()
             .map(|entry| {
                 (
-                    entry.definition.spec.name.clone(),
+                    entry.definition.full_name(),
                     LaneSet::from_stored(entry, &catalog),
                 )
             })
@@ -136,20 +137,30 @@ impl Subscriptions {
         }
     }
 
-    /// Creates a subscription.
-    pub async fn create(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
+    /// Creates a subscription. Its reach never changes.
+    pub async fn create(
+        self: &Arc<Self>,
+        reach: Reach,
+        spec: Spec,
+    ) -> Result<Arc<Subscription>, ChangeError> {
         self.validate(&spec)?;
         self.check
             .check_resolved(&spec)
             .await
             .map_err(ChangeError::invalid(&spec))?;
         self.check.prepare(&spec).await;
-        self.insert(spec, Origin::Api, None).await
+        self.insert(reach, spec, Origin::Api, None).await
     }
 
-    /// Replaces the spec of a subscription, as [`update_from`](Self::update_from) does for its current version.
-    pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
-        let current = self.get(spec.name.as_str())?;
+    /// Replaces the spec of the subscription with this reach and the name in `spec`, as
+    /// [`update_from`](Self::update_from) does for its current version.
+    pub async fn update(
+        self: &Arc<Self>,
+        reach: Reach,
+        spec: Spec,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        let name = spec.name.clone();
+        let current = self.get(&FullName { name, reach })?;
         self.update_from(&current, spec).await
     }
 
@@ -179,7 +190,7 @@ impl Subscriptions {
         }
         self.check.prepare(&spec).await;
         let (id, revision) = (current.id, current.revision);
-        self.change(spec.name.clone(), move |current| {
+        self.change(current.full_name(), move |current| {
             if (current.id, current.revision) != (id, revision) {
                 return Err(StateStoreError::Changed { id }.into());
             }
@@ -195,13 +206,19 @@ impl Subscriptions {
     }
 
     /// Pauses a subscription for an operator. Its cursor stays.
-    pub async fn pause(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
+    pub async fn pause(
+        self: &Arc<Self>,
+        name: &FullName,
+    ) -> Result<Arc<Subscription>, ChangeError> {
         self.set_state(name, State::Paused { reason: None }).await
     }
 
     /// Resumes a paused or deactivated subscription at its cursor. If its lane was on hold, the time
     /// until deactivation starts again.
-    pub async fn resume(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
+    pub async fn resume(
+        self: &Arc<Self>,
+        name: &FullName,
+    ) -> Result<Arc<Subscription>, ChangeError> {
         let current = self.get(name)?;
         if current.state != State::Active {
             let mut account = current.shared.account();
@@ -216,7 +233,7 @@ impl Subscriptions {
     /// expired. To go back, start a replay.
     pub async fn resume_from(
         self: &Arc<Self>,
-        name: &str,
+        name: &FullName,
         from: Start,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let current = self.get(name)?;
@@ -247,9 +264,9 @@ impl Subscriptions {
     /// address, the subscription goes on hold.
     pub async fn enforce_guard(
         self: &Arc<Self>,
-        name: &str,
+        name: &FullName,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let name = name.to_owned();
+        let name = name.clone();
         self.exclusively(async move |subscriptions| {
             let current = subscriptions.get(&name)?;
             if current.guard == GuardState::Enforced {
@@ -275,7 +292,7 @@ impl Subscriptions {
             if version.is_retired() {
                 return Ok(None);
             }
-            let current = subscriptions.get(version.spec.name.as_str())?;
+            let current = subscriptions.get(&version.full_name())?;
             let edit = (current.spec.clone(), current.origin, state);
             let changed = subscriptions.replace_definition(&current, edit).await?;
             Ok(Some(changed))
@@ -284,8 +301,8 @@ impl Subscriptions {
     }
 
     /// Deletes a subscription. Its owner, if there is one, can still see it.
-    pub async fn remove(self: &Arc<Self>, name: &str) -> Result<(), ChangeError> {
-        let name = name.to_owned();
+    pub async fn remove(self: &Arc<Self>, name: &FullName) -> Result<(), ChangeError> {
+        let name = name.clone();
         self.exclusively(async move |subscriptions| {
             let current = subscriptions.get(&name)?;
             if current.origin == Origin::File && current.state != State::UNDECLARED {
@@ -318,13 +335,25 @@ impl Subscriptions {
             .collect()
     }
 
-    /// Returns the subscription with this name.
-    pub fn get(&self, name: &str) -> Result<Arc<Subscription>, ChangeError> {
+    /// Returns the subscription with this full name.
+    pub fn get(&self, name: &FullName) -> Result<Arc<Subscription>, ChangeError> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
         let found = by_name.get(name);
         let found = found.map(|lane_set| Arc::clone(&lane_set.live));
         found.ok_or_else(|| ChangeError::Unknown {
-            name: name.to_owned(),
+            name: name.name.to_string(),
+        })
+    }
+
+    /// Returns the full name that a caller with this reach means by `text`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`ChangeError::Unknown`] if no subscription can have this name. So a name that is invalid
+    /// and a name that nobody has are the same.
+    pub fn full_name(reach: &Reach, text: &str) -> Result<FullName, ChangeError> {
+        FullName::meant_by(reach, text).ok_or_else(|| ChangeError::Unknown {
+            name: text.to_owned(),
         })
     }
 
@@ -371,13 +400,6 @@ impl Subscriptions {
         checked.map_err(ChangeError::invalid(spec))
     }
 
-    /// Returns true if the subscription of this name is older than the address guard, and `spec` has the same
-    /// URL.
-    fn is_older_than_guard(&self, spec: &Spec) -> bool {
-        let current = self.get(spec.name.as_str());
-        current.is_ok_and(|current| guard_after_change(&current, spec) == GuardState::Reported)
-    }
-
     /// Finds the offset at which a new subscription begins.
     async fn find_start(&self, spec: &Spec) -> Result<Offset, ChangeError> {
         self.find_offset(&spec.name, spec.start).await
@@ -406,18 +428,23 @@ impl Subscriptions {
 
     async fn insert(
         self: &Arc<Self>,
+        reach: Reach,
         spec: Spec,
         origin: Origin,
         owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let start = self.find_start(&spec).await?;
         self.exclusively(async move |subscriptions| {
-            if subscriptions.get(spec.name.as_str()).is_ok() {
+            let name = FullName {
+                name: spec.name.clone(),
+                reach: reach.clone(),
+            };
+            if subscriptions.get(&name).is_ok() {
                 return Err(ChangeError::NameTaken { name: spec.name });
             }
             let new = NewSubscription {
                 definition: Definition {
-                    reach: Reach::Everything,
+                    reach,
                     spec,
                     origin,
                     state: State::Active,
@@ -431,7 +458,7 @@ impl Subscriptions {
             let entry = store.insert(subscriptions.epoch, new).await?;
             let lane_set = LaneSet::from_stored(entry, &subscriptions.catalog);
             let live = Arc::clone(&lane_set.live);
-            subscriptions.modify(|by_name| by_name.insert(live.spec.name.clone(), lane_set));
+            subscriptions.modify(|by_name| by_name.insert(name, lane_set));
             subscriptions.forget_tombstone(live.owner.as_deref());
             Ok(live)
         })
@@ -440,11 +467,10 @@ impl Subscriptions {
 
     async fn set_state(
         self: &Arc<Self>,
-        name: &str,
+        name: &FullName,
         state: State,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let name = self.get(name)?.spec.name.clone();
-        self.change(name, |current| match current.state {
+        self.change(name.clone(), |current| match current.state {
             State::Deactivated { reason: None } => Err(ChangeError::Deactivated {
                 name: current.spec.name.clone(),
             }),
@@ -462,11 +488,11 @@ impl Subscriptions {
     /// Applies `change` to the current version of a subscription.
     async fn change(
         self: &Arc<Self>,
-        name: Name,
+        name: FullName,
         change: impl FnOnce(&Subscription) -> Result<SubscriptionEdit, ChangeError> + Send + 'static,
     ) -> Result<Arc<Subscription>, ChangeError> {
         self.exclusively(async move |subscriptions| {
-            let current = subscriptions.get(name.as_str())?;
+            let current = subscriptions.get(&name)?;
             let edit = change(&current)?;
             subscriptions.replace_definition(&current, edit).await
         })
@@ -506,7 +532,7 @@ impl Subscriptions {
         let changed = change(current);
         let forgets_note = forgets_note(current, &changed);
         self.modify(|by_name| {
-            if let Some(lane_set) = by_name.get_mut(&current.spec.name) {
+            if let Some(lane_set) = by_name.get_mut(&current.full_name()) {
                 lane_set.live = Arc::clone(&changed);
                 for replay in lane_set.replays.values_mut() {
                     *replay = change(replay);
@@ -543,7 +569,7 @@ impl Subscriptions {
         run_blocking(work).await
     }
 
-    fn modify<T>(&self, change: impl FnOnce(&mut BTreeMap<Name, LaneSet>) -> T) -> T {
+    fn modify<T>(&self, change: impl FnOnce(&mut BTreeMap<FullName, LaneSet>) -> T) -> T {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut by_name);
         self.change_number.send_modify(|number| *number += 1);

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, full_name};
 
 const GRADES: &str =
     r#"{"name":"grades","start":"earliest","webhook":{"url":"http://localhost:9/"}}"#;
@@ -63,7 +63,7 @@ fn waiting(offset: u64) -> Parked {
 async fn fixture() -> (Fixture, Arc<Subscription>) {
     let fixture = Fixture::new().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
-    let lane = fixture.subscriptions.get("grades").unwrap();
+    let lane = fixture.subscriptions.get(&full_name("grades")).unwrap();
     for offset in 0..6 {
         let (event_type, reason) = match offset % 2 {
             0 => ("grade_change", "send: the endpoint answered 422"),
@@ -160,7 +160,7 @@ async fn dead_letters_are_filtered_by_event_type_reason_and_discarded() {
 async fn a_page_reads_a_bounded_number_of_rows_and_has_the_next_offset() {
     let fixture = Fixture::new().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
-    let lane = fixture.subscriptions.get("grades").unwrap();
+    let lane = fixture.subscriptions.get(&full_name("grades")).unwrap();
     for offset in 0..2_500 {
         give_up(&lane, offset, letter("grade_change", "timed out"));
     }

@@ -10,7 +10,7 @@ use easel_subscriptions::{Due, LoggedAttempt, Parked};
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, full_name};
 
 const GRADES: &str =
     r#"{"name":"grades","start":"earliest","webhook":{"url":"http://localhost:9/"}}"#;
@@ -23,7 +23,7 @@ async fn fixture() -> (FakeClock, Fixture) {
     let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     fixture.append("grade_change", 0..3).await;
-    let grades = fixture.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get(&full_name("grades")).unwrap();
     let mut account = grades.shared.account();
     let in_30_s = account
         .clock()
@@ -85,7 +85,7 @@ async fn parked_deliveries_show_what_they_wait_for_and_when_they_are_due() {
     });
     assert_eq!(*parked, wanted);
     // Nothing is due while the clock of the lane is stopped.
-    let grades = fixture.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get(&full_name("grades")).unwrap();
     grades.shared.account().stop_clock(clock.now());
     assert_eq!(
         fixture.get(PATH).await["parked"]["next_due_at"],
@@ -112,7 +112,7 @@ async fn parked_deliveries_show_what_they_wait_for_and_when_they_are_due() {
 #[tokio::test]
 async fn attempts_are_listed_newest_first_and_summarized_for_the_last_hour() {
     let (clock, fixture) = fixture().await;
-    let grades = fixture.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get(&full_name("grades")).unwrap();
     let push = |offset, took_millis, outcome| {
         grades.shared.attempts().push(LoggedAttempt {
             offset: Offset::new(offset),

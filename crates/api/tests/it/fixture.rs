@@ -23,7 +23,7 @@ use easel_log::{
 };
 use easel_quarantine::Quarantine;
 use easel_sources::Sources;
-use easel_subscriptions::{MemoryStore, Spec, SpecCheck, Subscription, Subscriptions};
+use easel_subscriptions::{FullName, MemoryStore, Spec, SpecCheck, Subscription, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -327,4 +327,9 @@ impl Fixture {
         };
         self.log.append(vec![record]).await.unwrap();
     }
+}
+
+/// Parses a full name.
+pub(crate) fn full_name(text: &str) -> FullName {
+    text.parse().unwrap()
 }

@@ -234,6 +234,7 @@ async fn quarantine_is_listed_and_emptied() {
         code: "syntax".to_owned(),
         detail: "it is not JSON".to_owned(),
         source: None,
+        reach: None,
         event_name: None,
         message_id: None,
         bytes: Bytes::from_static(bytes),

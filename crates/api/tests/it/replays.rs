@@ -9,7 +9,7 @@ use easel_subscriptions::{LoggedAttempt, ReplayNumber};
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, full_name};
 
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
@@ -61,7 +61,10 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
         .ask("POST", "/v1/subscriptions/grades/resume", "")
         .await;
     let number = ReplayNumber::new(1).unwrap();
-    let replay = fixture.subscriptions.lane("grades", Some(number)).unwrap();
+    let replay = fixture
+        .subscriptions
+        .lane(&full_name("grades"), Some(number))
+        .unwrap();
     clock.advance(Duration::from_secs(4));
     replay.shared.attempts().push(LoggedAttempt {
         offset: Offset::new(4),

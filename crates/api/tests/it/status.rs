@@ -10,7 +10,7 @@ use easel_subscriptions::Hold;
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, MAX_AGE};
+use crate::fixture::{Fixture, MAX_AGE, full_name};
 
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
@@ -86,7 +86,7 @@ async fn a_lane_that_is_behind_shows_since_when_why_and_when_it_loses_events() {
         until: Some(clock.now() + Duration::from_secs(5)),
         reason: reason.to_owned(),
     };
-    let grades = fixture.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get(&full_name("grades")).unwrap();
     grades
         .shared
         .set_hold(Some(hold("the endpoint answered 503")));
@@ -148,6 +148,7 @@ async fn lanes_disk_quarantine_and_a_paused_endpoint_are_listed_if_they_need_an_
         code: "not_json".to_owned(),
         detail: "it is not JSON".to_owned(),
         source: None,
+        reach: None,
         event_name: None,
         message_id: None,
         bytes: "x".into(),
@@ -156,7 +157,7 @@ async fn lanes_disk_quarantine_and_a_paused_endpoint_are_listed_if_they_need_an_
     assert_eq!(codes(&fixture).await, ["quarantine"]);
     fixture.ask("DELETE", "/v1/quarantine", "").await;
 
-    let grades = fixture.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get(&full_name("grades")).unwrap();
     let gone = "the endpoint is gone (410)".to_owned();
     let paused = easel_subscriptions::State::Paused {
         reason: Some(gone.clone()),

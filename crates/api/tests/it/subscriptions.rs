@@ -1,10 +1,10 @@
 //! Subscriptions, balances and tokens.
 
 use axum::http::{StatusCode, header};
-use easel_subscriptions::Authentication;
+use easel_subscriptions::{Authentication, Spec};
 use serde_json::{Value, json};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, full_name};
 
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
@@ -150,7 +150,7 @@ async fn a_declared_subscription_can_only_be_changed_in_its_file() {
     let fixture = Fixture::new().await;
     fixture
         .subscriptions
-        .declare(vec![serde_json::from_str(GRADES).unwrap()])
+        .declare(vec![serde_json::from_str::<Spec>(GRADES).unwrap().into()])
         .await
         .unwrap();
     for (method, body) in [("PUT", GRADES), ("DELETE", "")] {
@@ -252,7 +252,12 @@ async fn secrets_are_shown_to_nobody_and_stay_when_a_shown_spec_comes_back() {
         );
         assert!(!shown.contains("s3cret"), "{shown}");
     }
-    let before = fixture.subscriptions.get("a").unwrap().spec.clone();
+    let before = fixture
+        .subscriptions
+        .get(&full_name("a"))
+        .unwrap()
+        .spec
+        .clone();
     let shown = fixture.get(path).await;
     let mut back = serde_json::Map::new();
     for name in ["name", "webhook"] {
@@ -262,7 +267,12 @@ async fn secrets_are_shown_to_nobody_and_stay_when_a_shown_spec_comes_back() {
     for (method, body) in [("PUT", back.as_str()), ("PATCH", r#"{"in_flight":4}"#)] {
         let (status, answer) = fixture.ask(method, path, body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
-        let after = fixture.subscriptions.get("a").unwrap().spec.clone();
+        let after = fixture
+            .subscriptions
+            .get(&full_name("a"))
+            .unwrap()
+            .spec
+            .clone();
         assert_eq!(after.sink, before.sink, "{method}");
     }
     let other = r#"{"name":"b","webhook":{"url":"http://localhost:9/","headers":{"x":"…"}}}"#;
@@ -385,7 +395,7 @@ async fn changes_at_the_same_time_do_not_undo_each_other() {
             fixture.ask("PATCH", path, &timeout),
         );
         assert_eq!((one.0, two.0), (StatusCode::OK, StatusCode::OK));
-        let stored = fixture.subscriptions.get("a").unwrap();
+        let stored = fixture.subscriptions.get(&full_name("a")).unwrap();
         let webhook = stored.spec.sink.webhook().unwrap().clone();
         assert_eq!(webhook.timeout.as_secs(), 1 + round);
         let Some(Authentication::Bearer(stored)) = webhook.authentication else {

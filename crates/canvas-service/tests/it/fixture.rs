@@ -11,7 +11,7 @@ use easel_canvas_service::{CanvasService, routes};
 use easel_catalog::Catalog;
 use easel_keys::{JwkSet, Secret, ServicesJwtSecrets, ServicesJwtVerifier};
 use easel_log::{LogOptions, MemoryLog};
-use easel_subscriptions::{MemoryStore, Subscriptions};
+use easel_subscriptions::{FullName, MemoryStore, Subscriptions};
 use easel_testkit::FakeClock;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -160,4 +160,9 @@ pub(crate) fn plagiarism(account: u64, guid: &str) -> Value {
 /// The path of a subscription.
 pub(crate) fn path(id: &str) -> String {
     format!("/api/subscriptions/{id}")
+}
+
+/// Returns the full name of a subscription of the root account 1.
+pub(crate) fn full_name(id: &str) -> FullName {
+    format!("{id}@{}", uuid(1)).parse().unwrap()
 }

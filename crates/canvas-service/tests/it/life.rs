@@ -6,7 +6,7 @@ use std::sync::Arc;
 use easel_subscriptions::{MemoryStore, State};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, path, plagiarism};
+use crate::fixture::{Fixture, full_name, path, plagiarism};
 use crate::token::{page, tool};
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn unknown_members_are_given_back_and_secrets_are_not_but_nothing_is_lost(
     assert_eq!(shown.json["UpdatedBy"], "8");
     assert_eq!(shown.json["NewInCanvas"], sent["NewInCanvas"]);
     assert_eq!(shown.json["TransportMetadata"]["Note"], "new");
-    let subscription = fixture.subscriptions.get(&id).unwrap();
+    let subscription = fixture.subscriptions.get(&full_name(&id)).unwrap();
     let sink = format!("{:?}", subscription.spec.sink);
     assert!(
         sink.contains("AKIA1") && sink.contains("eu-west-2"),
@@ -97,7 +97,11 @@ async fn a_deleted_subscription_is_listed_for_90_days_if_asked_and_can_be_restor
     }
     // An operator's removal looks the same to Canvas.
     let removed = fixture.create(&tool, plagiarism(1, "a")).await;
-    fixture.subscriptions.remove(&removed).await.unwrap();
+    fixture
+        .subscriptions
+        .remove(&full_name(&removed))
+        .await
+        .unwrap();
     assert_eq!(fixture.ids(&tool, "").await, from_ref(&active));
     let mut all = [&by_put, &by_delete, &active, &removed].map(Clone::clone);
     all.sort();
@@ -125,7 +129,7 @@ async fn a_deleted_subscription_is_listed_for_90_days_if_asked_and_can_be_restor
         (answer.status, &answer.json["State"]),
         (200, &json!("Active"))
     );
-    let restored = fixture.subscriptions.get(&by_delete).unwrap();
+    let restored = fixture.subscriptions.get(&full_name(&by_delete)).unwrap();
     assert_eq!(restored.spec.user_events[0].as_str(), "grade_change");
     assert_eq!(
         restored.spec.sink.url().expose(),
@@ -147,8 +151,15 @@ async fn canvas_restarts_what_easel_gave_up_but_not_what_an_operator_paused() {
     let fixture = Fixture::new().await;
     let tool = tool("a", 1);
     let id = fixture.create(&tool, plagiarism(1, "a")).await;
-    let state = || fixture.subscriptions.get(&id).unwrap().state.clone();
-    fixture.subscriptions.pause(&id).await.unwrap();
+    let state = || {
+        fixture
+            .subscriptions
+            .get(&full_name(&id))
+            .unwrap()
+            .state
+            .clone()
+    };
+    fixture.subscriptions.pause(&full_name(&id)).await.unwrap();
     let active = json!({"Id": id, "State": "Active"});
     let answer = fixture
         .call(&tool, ("PUT", &path(&id)), active.clone())
@@ -170,7 +181,7 @@ async fn canvas_restarts_what_easel_gave_up_but_not_what_an_operator_paused() {
             State::Active,
         ),
     ] {
-        let current = fixture.subscriptions.get(&id).unwrap();
+        let current = fixture.subscriptions.get(&full_name(&id)).unwrap();
         let set = fixture
             .subscriptions
             .set_state_if_current(&current, given_up.clone());

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, path, plagiarism};
+use crate::fixture::{Fixture, full_name, path, plagiarism};
 use crate::token::{page, tool};
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn no_object_can_ask_for_the_events_of_another_root_account() {
     let answer = fixture.call(&tool, ("PUT", &path(&id)), changes).await;
     assert_eq!(answer.json["RootAccountId"], "1");
     assert_eq!(answer.json["RootAccountUUID"], "account-uuid-1");
-    let subscription = fixture.subscriptions.get(&id).unwrap();
+    let subscription = fixture.subscriptions.get(&full_name(&id)).unwrap();
     let accounts = &subscription.spec.conditions.root_account;
     assert_eq!(accounts[..], ["1", "account-uuid-1"]);
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use easel_server::{Auth, Config, Server, Spec, Term};
+use easel_server::{Auth, Config, Declaration, Server, Spec, Term};
 use easel_simulator::{Campus, TermOptions};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -170,7 +170,7 @@ impl DemoArgs {
 
 /// Returns the settings: no tokens, loopback only, three subscriptions.
 fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
-    let spec = |name: &str, format: &str, path: &str| {
+    let spec = |name: &str, format: &str, path: &str| -> Result<Declaration, Failure> {
         let spec = json!({
             "name": name,
             "format": format,
@@ -179,7 +179,8 @@ fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
             "retry": ["1s", "1s", "2s", "4s", "8s", "16s", "30s", "1m", "5m"],
             "webhook": { "url": format!("http://{receiver}{path}") },
         });
-        serde_json::from_value::<Spec>(spec).or_exit(Code::Bug)
+        let spec = serde_json::from_value::<Spec>(spec).or_exit(Code::Bug)?;
+        Ok(spec.into())
     };
     let config = Config::default();
     Ok(Config {

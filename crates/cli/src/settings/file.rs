@@ -7,14 +7,15 @@
 
 use std::path::Path;
 
-use easel_catalog::{toml_syntax_words, toml_words};
+use easel_catalog::{Reach, toml_syntax_words, toml_words};
 use easel_keys::Secret;
-use easel_server::{KinesisKey, Role, SourceSpec, Spec};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use easel_server::{KinesisKey, Role, SourceSpec};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::declaration::DeclarationToml;
 use super::error::{SettingsError, nearest};
 use super::excerpt::with_excerpt;
 use super::origin::{FilePosition, SettingOrigin};
@@ -84,6 +85,13 @@ struct NestedTable<'a> {
 struct KeyToml {
     access_key_id: String,
     secret_access_key: Secret<String>,
+    #[serde(default, deserialize_with = "deserialize_reach")]
+    reach: Reach,
+}
+
+fn deserialize_reach<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Reach, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(de::Error::custom)
 }
 
 #[derive(Deserialize)]
@@ -129,11 +137,14 @@ impl SettingsFile<'_> {
                     layer.sources.extend(specs);
                 }
                 setting::SUBSCRIPTIONS => {
-                    let specs = self.list::<Spec>(&key, value, SUBSCRIPTION, layer);
-                    let origins = specs.iter().map(|(origin, _)| origin.clone());
+                    let declared = self.list::<DeclarationToml>(&key, value, SUBSCRIPTION, layer);
+                    let origins = declared.iter().map(|(origin, _)| origin.clone());
                     let origins = origins.map(|origin| (setting::SUBSCRIPTIONS, origin));
                     layer.list_origins.extend(origins);
-                    layer.subscriptions.extend(specs);
+                    let declared = declared
+                        .into_iter()
+                        .map(|(origin, DeclarationToml(declared))| (origin, declared));
+                    layer.subscriptions.extend(declared);
                 }
                 _ => {
                     let origin = SettingOrigin::File(self.place(value.span().start));
@@ -431,6 +442,7 @@ impl From<KeyToml> for KinesisKey {
         Self {
             access_key_id: toml.access_key_id,
             secret_access_key: toml.secret_access_key,
+            reach: toml.reach,
         }
     }
 }

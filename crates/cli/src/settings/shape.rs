@@ -8,10 +8,11 @@ mod sql;
 mod sqs;
 mod webhook;
 
-use easel_catalog::KeyField;
+use easel_catalog::{KeyField, Reach};
 use easel_server::{EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start};
 use toml::de::DeValue;
 
+use super::declaration::REACH;
 pub(super) use source::SOURCE;
 
 /// Checks a value. The error describes what is wrong.
@@ -119,6 +120,7 @@ const fn alternative(name: &'static str, shape: ValueShape) -> SettingKey {
 pub(super) const KINESIS_KEY: &[SettingKey] = &[
     required("access_key_id", ValueShape::Text(access_key_id)),
     required("secret_access_key", ValueShape::Text(secret_access_key)),
+    optional("reach", ValueShape::Text(reach)),
 ];
 
 /// A role of `[[caliper.roles]]`.
@@ -131,6 +133,7 @@ pub(super) const CALIPER_ROLE: &[SettingKey] = &[
 /// A subscription of `[[subscriptions]]`.
 pub(super) const SUBSCRIPTION: &[SettingKey] = &[
     required("name", ValueShape::Text(name)),
+    optional(REACH, ValueShape::Text(reach)),
     optional("events", ValueShape::Texts(event_glob)),
     optional("user_events", ValueShape::Texts(event_glob)),
     optional("system_events", ValueShape::Texts(event_glob)),
@@ -184,6 +187,10 @@ fn not_blank(text: &str) -> Result<(), String> {
 
 fn name(text: &str) -> Result<(), String> {
     parses_as::<Name>(text)
+}
+
+fn reach(text: &str) -> Result<(), String> {
+    parses_as::<Reach>(text)
 }
 
 fn event_glob(text: &str) -> Result<(), String> {

@@ -504,3 +504,28 @@ fn a_setting_of_an_earlier_version_is_rejected_with_its_replacement() {
         &format!("EASEL_CALIPER__SECRETS: {fault}"),
     );
 }
+
+#[test]
+fn a_declared_subscription_has_a_reach_and_the_default_is_everything() {
+    let table = |reach: &str| {
+        format!("[[subscriptions]]\nname = \"a\"\n{reach}webhook.url = \"http://a/\"\n")
+    };
+    let file = [
+        table(""),
+        table("reach = \"root_account:7\"\n"),
+        table("reach = \"root_account:aB\"\n"),
+    ];
+    let declared = settings(&file.concat(), &[], None)
+        .unwrap()
+        .config
+        .subscriptions;
+    let names = declared
+        .iter()
+        .map(|declared| declared.full_name().to_string());
+    assert_eq!(names.collect::<Vec<_>>(), ["a", "a@7", "a@aB"]);
+    assert_eq!(
+        settings(&table("reach = \"7\"\n"), &[], None).unwrap_err(),
+        "easel.toml:3:9: the reach must be `*` (everything) or `root_account:` with an id or a UUID, \
+         not \"7\"",
+    );
+}

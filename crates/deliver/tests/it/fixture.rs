@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use easel_caliper::{TranslationOptions, Translator};
-use easel_catalog::{Catalog, TellOperator};
+use easel_catalog::{Catalog, Reach, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions, FormMaker};
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{
     Batch, Endpoint, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings,
 };
-use easel_subscriptions::{Balance, MemoryStore, Spec, StateStore, Subscriptions, Term};
+use easel_subscriptions::{Balance, FullName, MemoryStore, Spec, StateStore, Subscriptions, Term};
 use easel_testkit::{RecordingSink, TokioClock, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -137,7 +137,10 @@ impl Fixture {
     pub(crate) async fn subscribe(&self, json: &str) -> Arc<RecordingSink> {
         let spec: Spec = serde_json::from_str(json).unwrap();
         let sink = self.sink(spec.name.as_str());
-        self.subscriptions.create(spec).await.unwrap();
+        self.subscriptions
+            .create(Reach::Everything, spec)
+            .await
+            .unwrap();
         sink
     }
 
@@ -187,7 +190,7 @@ impl Fixture {
     }
 
     pub(crate) fn balance(&self, name: &str) -> Balance {
-        let subscription = self.subscriptions.get(name).unwrap();
+        let subscription = self.subscriptions.get(&full_name(name)).unwrap();
         let balance = self.subscriptions.balance(&subscription);
         assert!(balance.adds_up(), "{balance:?}");
         balance
@@ -314,4 +317,9 @@ async fn open(
     let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::clone(clock));
     let opened = Subscriptions::open(store, Arc::clone(log), clock, check, catalog());
     Arc::new(opened.await.unwrap())
+}
+
+/// Parses a full name.
+pub(crate) fn full_name(text: &str) -> FullName {
+    text.parse().unwrap()
 }

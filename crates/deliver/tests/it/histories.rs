@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::time::timeout;
 
-use crate::fixture::{Fixture, numbers};
+use crate::fixture::{Fixture, full_name, numbers};
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 const TYPES: [&str; 3] = ["grade_change", "course_created", "user_updated"];
@@ -124,10 +124,18 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
             Step::StopFailing(who) => fixture.sink(NAMES[who]).answer_with(|_| Ok(())),
             Step::Hang(who, hang) => fixture.sink(NAMES[who]).hang(hang),
             Step::Pause(who) if owed[who].glob.is_some() => {
-                fixture.subscriptions.pause(NAMES[who]).await.unwrap();
+                fixture
+                    .subscriptions
+                    .pause(&full_name(NAMES[who]))
+                    .await
+                    .unwrap();
             }
             Step::Resume(who) if owed[who].glob.is_some() => {
-                fixture.subscriptions.resume(NAMES[who]).await.unwrap();
+                fixture
+                    .subscriptions
+                    .resume(&full_name(NAMES[who]))
+                    .await
+                    .unwrap();
             }
             Step::Pause(_) | Step::Resume(_) => (),
             Step::Wait(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
@@ -153,10 +161,14 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
         sink.hang(false);
         sink.answer_with(|_| Ok(()));
         if owed.glob.is_some() {
-            fixture.subscriptions.resume(name).await.unwrap();
+            fixture
+                .subscriptions
+                .resume(&full_name(name))
+                .await
+                .unwrap();
             let settled = timeout(Duration::from_hours(1), fixture.settled(name)).await;
             let Ok(balance) = settled else {
-                let stuck = fixture.subscriptions.get(name).unwrap();
+                let stuck = fixture.subscriptions.get(&full_name(name)).unwrap();
                 return Err(TestCaseError::fail(format!("{name} is stuck: {stuck:?}")));
             };
             prop_assert_eq!(balance.get(Term::Expired), 0);

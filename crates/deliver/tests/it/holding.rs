@@ -1,19 +1,20 @@
 //! Tests of holds: a failing endpoint puts its own lane on hold and no other lane.
 
+use easel_catalog::Reach;
 use std::time::Duration;
 
 use easel_sinks::SendError;
 use easel_subscriptions::{Start, State, Term};
 use tokio::time::{Instant, timeout};
 
-use crate::fixture::{Fixture, id, numbers, refused};
+use crate::fixture::{Fixture, full_name, id, numbers, refused};
 
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 const OTHER: &str = r#"{"name":"other","webhook":{"url":"http://localhost/"}}"#;
 
 /// Waits until the lane of `one` is on hold.
 async fn held(fixture: &Fixture) {
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     while subscription.shared.hold().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -35,7 +36,7 @@ async fn a_failing_endpoint_puts_only_its_own_lane_on_hold() {
         "the healthy lane waited"
     );
     held(&fixture).await;
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     assert!(subscription.shared.hold().unwrap().reason.contains("500"));
 
     let before = failing.received().len();
@@ -152,7 +153,7 @@ async fn a_subscription_on_hold_for_three_days_is_deactivated_and_loses_nothing(
         .expect("the subscription is deactivated")
         .unwrap();
     assert!(began.elapsed() >= Duration::from_hours(31));
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     let State::Deactivated {
         reason: Some(reason),
     } = &subscription.state
@@ -169,7 +170,11 @@ async fn a_subscription_on_hold_for_three_days_is_deactivated_and_loses_nothing(
     assert_eq!(balance.get(Term::Pending) + balance.get(Term::Parked), 30);
 
     sink.answer_with(|_| Ok(()));
-    fixture.subscriptions.resume("one").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("one"))
+        .await
+        .unwrap();
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 30);
 }
 
@@ -180,11 +185,19 @@ async fn the_time_of_a_pause_by_an_operator_does_not_count_towards_deactivation(
     sink.answer_with(|_| Err(refused(500)));
     fixture.append((0..30).map(|n| ("user_created", n))).await;
     held(&fixture).await;
-    fixture.subscriptions.pause("one").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("one"))
+        .await
+        .unwrap();
     tokio::time::advance(Duration::from_hours(5 * 24)).await;
-    fixture.subscriptions.resume("one").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("one"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_hours(1)).await;
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     assert_eq!(subscription.state, State::Active);
     assert!(subscription.shared.hold().is_some());
 }
@@ -196,10 +209,17 @@ async fn events_skipped_by_a_resume_from_a_later_offset_are_expired() {
     sink.answer_with(|_| Err(refused(500)));
     fixture.append((0..30).map(|n| ("user_created", n))).await;
     held(&fixture).await;
-    fixture.subscriptions.pause("one").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("one"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     sink.answer_with(|_| Ok(()));
-    let resumed = fixture.subscriptions.resume_from("one", Start::Now).await;
+    let resumed = fixture
+        .subscriptions
+        .resume_from(&full_name("one"), Start::Now)
+        .await;
     resumed.unwrap();
     fixture.append([("user_created", 99)]).await;
     let balance = fixture.settled("one").await;
@@ -277,7 +297,11 @@ async fn a_lane_full_of_unsaved_deliveries_continues_after_an_update() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let wider = r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#;
     let wider = serde_json::from_str(wider).unwrap();
-    fixture.subscriptions.update(wider).await.unwrap();
+    fixture
+        .subscriptions
+        .update(Reach::Everything, wider)
+        .await
+        .unwrap();
     sink.hang_if(|_| false);
     let settled = timeout(Duration::from_mins(10), fixture.settled("one")).await;
     assert_eq!(
@@ -320,16 +344,28 @@ async fn an_update_of_a_lane_on_hold_that_scans_old_events_takes_effect() {
     let json = r#"{"name":"one","start":"earliest","conditions":{"user":["nobody"]},
         "webhook":{"url":"http://localhost/"}}"#;
     fixture.subscribe(json).await;
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     // The lane is on hold from its start, and its probe finds only old events that do not match.
-    fixture.subscriptions.pause("one").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("one"))
+        .await
+        .unwrap();
     let now = fixture.clock.now();
     subscription.shared.account().set_held_since(Some(now));
-    fixture.subscriptions.resume("one").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("one"))
+        .await
+        .unwrap();
     tokio::task::yield_now().await;
     let wider = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
     let wider = serde_json::from_str(wider).unwrap();
-    fixture.subscriptions.update(wider).await.unwrap();
+    fixture
+        .subscriptions
+        .update(Reach::Everything, wider)
+        .await
+        .unwrap();
     let settled = timeout(Duration::from_mins(10), fixture.settled("one")).await;
     assert!(settled.expect("the new lane serves").get(Term::Delivered) > 0);
 }
@@ -361,7 +397,7 @@ async fn a_probe_whose_event_is_rejected_shows_that_the_endpoint_is_back() {
     let balance = timeout(Duration::from_hours(24), fixture.settled("one")).await;
     let balance = balance.expect("the hold ends");
     assert_eq!(balance.get(Term::Dead), 12);
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     assert!(subscription.shared.hold().is_none());
 }
 

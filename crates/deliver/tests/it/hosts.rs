@@ -8,7 +8,7 @@ use easel_subscriptions::Term;
 use easel_testkit::RecordingSink;
 use tokio::time::Instant;
 
-use crate::fixture::{Fixture, refused};
+use crate::fixture::{Fixture, full_name, refused};
 
 fn unconnected() -> SendError {
     SendError::Unconnected {
@@ -74,9 +74,9 @@ async fn an_error_status_of_one_path_does_not_affect_other_paths_of_the_host() {
     }
     fixture.settled("good").await;
     assert_eq!(good.received().len(), 100);
-    let good = fixture.subscriptions.get("good").unwrap();
+    let good = fixture.subscriptions.get(&full_name("good")).unwrap();
     assert!(good.shared.hold().is_none());
-    let bad = fixture.subscriptions.get("bad").unwrap();
+    let bad = fixture.subscriptions.get(&full_name("bad")).unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(bad.shared.hold().is_some());
 }
@@ -89,7 +89,7 @@ async fn a_delivery_that_waits_for_an_operator_still_waits_when_its_host_is_back
     let careful = fixture.subscribe(json).await;
     careful.answer_with(|_| Err(unconnected()));
     fixture.append((0..20).map(|n| ("user_created", n))).await;
-    let lane = fixture.subscriptions.get("careful").unwrap();
+    let lane = fixture.subscriptions.get(&full_name("careful")).unwrap();
     while lane.shared.hold().is_none_or(|hold| hold.until.is_some()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,12 +1,13 @@
 //! Tests of order by key: the first deliveries of one key rise in offset, even after failures.
 
+use easel_catalog::Reach;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use easel_subscriptions::{DeadLetter, Term};
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, id, numbers, refused, rejected};
+use crate::fixture::{Fixture, full_name, id, numbers, refused, rejected};
 use crate::histories::cases;
 
 /// Returns the key of an event that `append_keyed` appends.
@@ -123,7 +124,7 @@ async fn a_dead_letter_frees_its_key_unless_on_exhausted_is_hold_key() {
         );
         assert_eq!(counts, wanted);
         sink.answer_with(|_| Ok(()));
-        let subscription = fixture.subscriptions.get("one").unwrap();
+        let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
         let all = |_: easel_log::Offset, _: &DeadLetter| true;
         fixture
             .subscriptions
@@ -148,7 +149,7 @@ async fn a_discarded_or_expired_event_frees_its_key() {
         fixture
             .reached("one", |balance| balance.get(Term::Pending) == 0)
             .await;
-        let subscription = fixture.subscriptions.get("one").unwrap();
+        let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
         if is_discarded {
             fixture
                 .subscriptions
@@ -178,7 +179,11 @@ async fn events_that_wait_for_a_key_are_sent_when_the_subscription_drops_its_ord
     sink.answer_with(|_| Ok(()));
     let free = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
     let free = serde_json::from_str(free).unwrap();
-    fixture.subscriptions.update(free).await.unwrap();
+    fixture
+        .subscriptions
+        .update(Reach::Everything, free)
+        .await
+        .unwrap();
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 5);
 }
 
@@ -236,7 +241,7 @@ proptest! {
                     first = end;
                     tokio::time::sleep(Duration::from_millis(rng.u64(0..2_000))).await;
                 }
-                let subscription = fixture.subscriptions.get("one").unwrap();
+                let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
                 fixture.subscriptions.save_one(&subscription).await.unwrap();
                 fixture.drain().await;
                 fixture.crash().await;

@@ -1,5 +1,6 @@
 //! Tests of failed deliveries: they are parked, retried by their schedule, and given up.
 
+use easel_catalog::Reach;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use easel_sinks::{Batch, SendError};
 use easel_subscriptions::{Attempt, DeadLetter, Term};
 use tokio::time::Instant;
 
-use crate::fixture::{Fixture, id, numbers, refused, rejected};
+use crate::fixture::{Fixture, full_name, id, numbers, refused, rejected};
 
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 
@@ -17,7 +18,7 @@ fn spec_with(rest: &str) -> String {
 }
 
 async fn letters(fixture: &Fixture) -> Vec<(Offset, DeadLetter)> {
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     let letters = fixture
         .subscriptions
         .dead_letters(&subscription, Offset::ZERO, 1_000);
@@ -131,7 +132,13 @@ async fn each_schedule_is_followed_from_the_first_attempt_to_the_last() {
             0 => Err(refused(500)),
             _ => Ok(()),
         });
-        let schedule = fixture.subscriptions.get("one").unwrap().spec.retry.clone();
+        let schedule = fixture
+            .subscriptions
+            .get(&full_name("one"))
+            .unwrap()
+            .spec
+            .retry
+            .clone();
         let pauses = schedule.pauses();
         assert_eq!(pauses.len(), pause_count, "{retry}");
         assert_eq!(
@@ -186,7 +193,7 @@ async fn a_rejected_event_is_a_dead_letter_immediately_and_can_be_redelivered() 
     assert_eq!(letters(&fixture).await.len(), 100);
 
     sink.answer_with(|_| Ok(()));
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     let all = |_: Offset, _: &DeadLetter| true;
     // Two concurrent redeliveries redeliver each event once.
     let (first, second) = tokio::join!(
@@ -216,7 +223,7 @@ async fn an_endpoint_that_rejects_everything_is_at_fault() {
     tokio::time::sleep(Duration::from_hours(1)).await;
     let dead = fixture.balance("one").get(Term::Dead);
     assert!((1..=100).contains(&dead), "{dead} dead");
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     assert!(
         subscription
             .shared
@@ -238,7 +245,7 @@ async fn a_redelivery_and_a_scheduled_attempt_deliver_only_once() {
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     let now = fixture.clock.now();
     {
         let mut account = subscription.shared.account();
@@ -260,9 +267,17 @@ async fn the_clock_of_a_schedule_stops_while_a_lane_is_paused() {
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    fixture.subscriptions.pause("one").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("one"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_hours(5)).await;
-    fixture.subscriptions.resume("one").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("one"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_mins(40)).await;
     assert_eq!(
         sink.received().len(),
@@ -358,7 +373,11 @@ async fn an_update_of_the_endpoint_applies_to_parked_deliveries() {
     sink.answer_with(|_| Ok(()));
     let moved = r#"{"name":"one","format":"caliper","webhook":{"url":"http://localhost/new"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
-    fixture.subscriptions.update(moved).await.unwrap();
+    fixture
+        .subscriptions
+        .update(Reach::Everything, moved)
+        .await
+        .unwrap();
     fixture.settled("one").await;
     let received = sink.received();
     assert!(received[1].items[0].form.caliper().is_some());
@@ -392,7 +411,7 @@ async fn a_lane_with_hold_lane_waits_for_an_operator() {
     fixture.start();
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(sink.received().len(), 4);
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     assert_eq!(subscription.shared.hold().unwrap().until, None);
     let waiting = fixture
         .subscriptions
@@ -420,7 +439,7 @@ async fn a_delivery_that_waits_for_an_operator_can_be_discarded() {
     fixture.append((0..1).map(|n| ("user_created", n))).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     let done = fixture
         .subscriptions
         .discard(&subscription, .., |_, _| true)
@@ -492,7 +511,7 @@ async fn every_attempt_is_in_the_attempt_log_and_survives_a_restart() {
     fixture.start();
     fixture.append([("user_created", 2)]).await;
     fixture.settled("one").await;
-    let subscription = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get(&full_name("one")).unwrap();
     fixture
         .subscriptions
         .restore_attempts(&subscription)

@@ -6,7 +6,7 @@ use easel_log::Offset;
 use easel_subscriptions::{MaxRate, ReplayNumber, ReplaySpec, Subscription, Term};
 use tokio::time::Instant;
 
-use crate::fixture::{Fixture, id, numbers, refused};
+use crate::fixture::{Fixture, full_name, id, numbers, refused};
 
 const ONE: &str = r#"{"name":"one","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
 
@@ -47,7 +47,7 @@ async fn a_replay_serves_its_range_again_with_its_number_and_does_not_change_the
     let live = fixture.balance("one");
     let replay = fixture
         .subscriptions
-        .start_replay("one", range(100, 300))
+        .start_replay(&full_name("one"), range(100, 300))
         .await;
     let replay = replay.unwrap();
     ended(&fixture, &replay).await;
@@ -86,7 +86,7 @@ async fn a_replay_can_have_its_own_rate_and_event_types() {
     let began = Instant::now();
     let replay = fixture
         .subscriptions
-        .start_replay("one", spec)
+        .start_replay(&full_name("one"), spec)
         .await
         .unwrap();
     ended(&fixture, &replay).await;
@@ -100,7 +100,10 @@ async fn a_replay_can_have_its_own_rate_and_event_types() {
         ..range(0, 1_000)
     };
     let before = sink.received().len();
-    let replay = fixture.subscriptions.start_replay("one", unwanted).await;
+    let replay = fixture
+        .subscriptions
+        .start_replay(&full_name("one"), unwanted)
+        .await;
     let replay = replay.unwrap();
     ended(&fixture, &replay).await;
     assert_eq!(
@@ -119,16 +122,18 @@ async fn a_cancelled_replay_sends_nothing_more_and_is_removed() {
     };
     let replay = fixture
         .subscriptions
-        .start_replay("one", spec)
+        .start_replay(&full_name("one"), spec)
         .await
         .unwrap();
     sink.answer_with(|_| Err(refused(500)));
     sink.wait_for(505).await;
     let live = fixture.balance("one");
-    let cancelled = fixture
+    let number = replay.lane_id().replay.unwrap();
+    fixture
         .subscriptions
-        .cancel_replay("one", replay.lane_id().replay.unwrap());
-    cancelled.await.unwrap();
+        .cancel_replay(&full_name("one"), number)
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = sink.received().len();
     tokio::time::sleep(Duration::from_hours(1)).await;
@@ -154,7 +159,7 @@ async fn a_replay_continues_after_a_crash_and_has_its_own_dead_letters() {
     };
     fixture
         .subscriptions
-        .start_replay("one", spec)
+        .start_replay(&full_name("one"), spec)
         .await
         .unwrap();
     sink.wait_for(650).await;
@@ -163,7 +168,7 @@ async fn a_replay_continues_after_a_crash_and_has_its_own_dead_letters() {
     fixture.start();
     let replay = fixture
         .subscriptions
-        .lane("one", ReplayNumber::new(1))
+        .lane(&full_name("one"), ReplayNumber::new(1))
         .unwrap();
     ended(&fixture, &replay).await;
     let balance = fixture.subscriptions.balance(&replay);
@@ -194,7 +199,7 @@ async fn a_trim_past_the_end_of_a_replay_expires_only_events_of_its_range() {
     sink.hang_if(|batch| batch.replay.is_some());
     let replay = fixture
         .subscriptions
-        .start_replay("one", range(0, 10))
+        .start_replay(&full_name("one"), range(0, 10))
         .await;
     let replay = replay.unwrap();
     sink.wait_for(505).await;

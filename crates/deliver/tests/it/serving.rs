@@ -1,5 +1,6 @@
 //! Tests of which events are delivered, to which subscriber, and how often.
 
+use easel_catalog::Reach;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use easel_subscriptions::{State, Term};
 use easel_testkit::{FailingLog, event};
 use tokio::time::Instant;
 
-use crate::fixture::{Fixture, gone, id, numbers};
+use crate::fixture::{Fixture, full_name, gone, id, numbers};
 
 const ALL: &str = r#"{"name":"all","webhook":{"url":"http://localhost/"}}"#;
 
@@ -174,7 +175,11 @@ async fn a_paused_subscription_keeps_its_cursor_and_an_update_applies_from_there
     let sink = fixture.subscribe(ALL).await;
     fixture.append([("user_created", 1)]).await;
     fixture.settled("all").await;
-    fixture.subscriptions.pause("all").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("all"))
+        .await
+        .unwrap();
     // A delivery in flight may still arrive after the pause.
     tokio::time::sleep(Duration::from_secs(1)).await;
     fixture
@@ -186,10 +191,14 @@ async fn a_paused_subscription_keeps_its_cursor_and_an_update_applies_from_there
     let changed = r#"{"name":"all","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
     fixture
         .subscriptions
-        .update(serde_json::from_str(changed).unwrap())
+        .update(Reach::Everything, serde_json::from_str(changed).unwrap())
         .await
         .unwrap();
-    fixture.subscriptions.resume("all").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("all"))
+        .await
+        .unwrap();
 
     let balance = fixture.settled("all").await;
     assert_eq!(
@@ -206,7 +215,11 @@ async fn a_removed_subscription_receives_nothing_more() {
     let other = fixture
         .subscribe(r#"{"name":"b","webhook":{"url":"http://localhost/"}}"#)
         .await;
-    fixture.subscriptions.remove("all").await.unwrap();
+    fixture
+        .subscriptions
+        .remove(&full_name("all"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     fixture.append([("user_created", 1)]).await;
     other.wait_for(1).await;
@@ -221,12 +234,16 @@ async fn an_endpoint_that_is_gone_pauses_its_subscription() {
     let mut changes = fixture.subscriptions.changes();
     fixture.append([("user_created", 1)]).await;
     changes.changed().await.unwrap();
-    let found = fixture.subscriptions.get("all").unwrap();
+    let found = fixture.subscriptions.get(&full_name("all")).unwrap();
     assert!(
         matches!(&found.state, State::Paused { reason: Some(reason) } if reason.contains("410"))
     );
 
-    fixture.subscriptions.resume("all").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("all"))
+        .await
+        .unwrap();
     assert_eq!(fixture.settled("all").await.get(Term::Delivered), 1);
     assert_eq!(sink.received().len(), 2);
 }
@@ -256,7 +273,7 @@ async fn deliveries_in_flight_are_settled_when_an_endpoint_is_gone() {
     );
     sink.hang(false);
     changes.changed().await.unwrap();
-    let found = fixture.subscriptions.get("all").unwrap();
+    let found = fixture.subscriptions.get(&full_name("all")).unwrap();
     assert!(
         matches!(&found.state, State::Paused { reason: Some(reason) } if reason.contains("410"))
     );
@@ -271,13 +288,25 @@ async fn attempt_numbers_continue_after_a_pause_and_after_an_update() {
     sink.answer_with(|_| Err(SendError::TimedOut));
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(2).await;
-    fixture.subscriptions.pause("all").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("all"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
-    fixture.subscriptions.resume("all").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("all"))
+        .await
+        .unwrap();
     sink.wait_for(3).await;
     let moved = r#"{"name":"all","webhook":{"url":"http://elsewhere/"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
-    fixture.subscriptions.update(moved).await.unwrap();
+    fixture
+        .subscriptions
+        .update(Reach::Everything, moved)
+        .await
+        .unwrap();
     sink.answer_with(|_| Ok(()));
     fixture.settled("all").await;
     let attempts: Vec<_> = sink
@@ -295,12 +324,20 @@ async fn deliveries_that_failed_before_a_pause_are_sent_once_after_it_despite_la
     sink.answer_with(|_| Err(SendError::TimedOut));
     fixture.append((0..8).map(|n| ("user_created", n))).await;
     sink.wait_for(8).await;
-    fixture.subscriptions.pause("all").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("all"))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = sink.received().len();
     sink.answer_with(|_| Ok(()));
     sink.hang(true);
-    fixture.subscriptions.resume("all").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("all"))
+        .await
+        .unwrap();
     // Without new events, retries may use more than a quarter of the places.
     sink.wait_for(before + 8).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -378,7 +415,11 @@ async fn a_lane_that_panics_is_restarted() {
 async fn events_trimmed_before_they_were_matched_are_expired() {
     let fixture = Fixture::new().await;
     fixture.subscribe(ALL).await;
-    fixture.subscriptions.pause("all").await.unwrap();
+    fixture
+        .subscriptions
+        .pause(&full_name("all"))
+        .await
+        .unwrap();
     for n in 0..10 {
         fixture
             .append((0..10).map(|k| ("user_created", n * 10 + k)))
@@ -388,7 +429,11 @@ async fn events_trimmed_before_they_were_matched_are_expired() {
     log.trim_to(Offset::new(30)).await.unwrap();
     assert_eq!(fixture.balance("all").get(Term::Expired), 30);
 
-    fixture.subscriptions.resume("all").await.unwrap();
+    fixture
+        .subscriptions
+        .resume(&full_name("all"))
+        .await
+        .unwrap();
     let balance = fixture.settled("all").await;
     assert_eq!(
         (
@@ -448,7 +493,11 @@ async fn an_updated_filter_applies_to_events_appended_after_the_update() {
         let changed =
             format!(r#"{{"name":"all","events":{globs},"webhook":{{"url":"http://localhost/"}}}}"#);
         let changed = serde_json::from_str(&changed).unwrap();
-        fixture.subscriptions.update(changed).await.unwrap();
+        fixture
+            .subscriptions
+            .update(Reach::Everything, changed)
+            .await
+            .unwrap();
         fixture.append([(name, n)]).await;
         // Vary when the lane matches the event, relative to the updates.
         tokio::time::sleep(Duration::from_millis(n)).await;
@@ -473,10 +522,14 @@ async fn an_answer_of_the_old_endpoint_does_not_pause_the_new_one() {
     sink.wait_for(1).await;
     let moved = r#"{"name":"all","webhook":{"url":"http://elsewhere/"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
-    fixture.subscriptions.update(moved).await.unwrap();
+    fixture
+        .subscriptions
+        .update(Reach::Everything, moved)
+        .await
+        .unwrap();
     sink.hang(false);
     assert_eq!(fixture.settled("all").await.get(Term::Delivered), 1);
-    let found = fixture.subscriptions.get("all").unwrap();
+    let found = fixture.subscriptions.get(&full_name("all")).unwrap();
     assert_eq!(found.state, State::Active);
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, rejected};
+use crate::fixture::{Fixture, full_name, rejected};
 use crate::histories::cases;
 
 const NAME: &str = "table";
@@ -358,7 +358,7 @@ async fn a_dead_letter_before_the_position_is_sent_when_it_is_redelivered() {
         content.lost_sends = vec![content.send_count];
         content.send_count
     });
-    let subscription = fixture.subscriptions.get(NAME).unwrap();
+    let subscription = fixture.subscriptions.get(&full_name(NAME)).unwrap();
     let redelivered = fixture
         .subscriptions
         .redeliver(&subscription, .., |_, _| true);
@@ -405,7 +405,11 @@ async fn a_position_after_another_event_pauses_the_subscription_however_often_it
         let expected = "has events up to offset 16, but the log, which ends at 30, has another event at \
                         offset 15";
         assert!(reason.contains(expected), "{reason}");
-        fixture.subscriptions.resume(NAME).await.unwrap();
+        fixture
+            .subscriptions
+            .resume(&full_name(NAME))
+            .await
+            .unwrap();
     }
     assert_eq!(fixture.balance(NAME).get(Term::Delivered), 0);
     assert!(table.with(|content| content.rows.is_empty()));
@@ -415,7 +419,9 @@ async fn a_position_after_another_event_pauses_the_subscription_however_often_it
 async fn pause_reason(fixture: &Fixture) -> String {
     let mut changes = fixture.subscriptions.changes();
     loop {
-        if let State::Paused { reason } = &fixture.subscriptions.get(NAME).unwrap().state {
+        if let State::Paused { reason } =
+            &fixture.subscriptions.get(&full_name(NAME)).unwrap().state
+        {
             return reason.clone().unwrap();
         }
         changes.changed().await.unwrap();

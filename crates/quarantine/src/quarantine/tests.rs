@@ -21,6 +21,7 @@ fn item(bytes: &'static [u8]) -> NewQuarantined {
         code: String::from("not_json"),
         detail: String::from("it is \"not\" JSON"),
         source: None,
+        reach: None,
         event_name: None,
         message_id: None,
         bytes: Bytes::from_static(bytes),

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use easel_catalog::Reach;
 use easel_keys::Sealer;
 use easel_log::{Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog, SystemClock};
 use easel_log_sqlite::SqliteLog;
@@ -55,13 +56,13 @@ fn serve(folder: &Path) {
         if subscriptions.list().is_empty() {
             let spec = r#"{"name":"all","start":"earliest","webhook":{"url":"http://a"}}"#;
             let spec = serde_json::from_str(spec).unwrap();
-            subscriptions.create(spec).await.unwrap();
+            subscriptions.create(Reach::Everything, spec).await.unwrap();
         }
         log.append((0..EVENTS).map(|_| record()).collect())
             .await
             .unwrap();
         let head = log.bounds().borrow().head;
-        let all = subscriptions.get("all").unwrap();
+        let all = subscriptions.get(&"all".parse().unwrap()).unwrap();
         let from = all.shared.account().first_unmatched();
         for offset in (from.get()..head.get()).map(Offset::new) {
             let mut account = all.shared.account();

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::test_server::{TestServer, config};
+use crate::test_server::{TestServer, config, declarations};
 
 #[tokio::test]
 async fn the_first_token_is_shown_only_at_the_first_start_and_is_required() {
@@ -79,7 +79,7 @@ async fn invalid_declared_subscriptions_are_rejected_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let refused = async |specs: &str| {
         let bad = Config {
-            subscriptions: serde_json::from_str(specs).unwrap(),
+            subscriptions: declarations(specs),
             ..config(folder.path())
         };
         let refused = Server::start(bad).await.unwrap_err();
@@ -143,7 +143,7 @@ async fn health_readiness_and_metrics_show_the_state_of_the_server() {
         receiver.url()
     );
     let declared = Config {
-        subscriptions: vec![serde_json::from_str(&spec).unwrap()],
+        subscriptions: declarations(&format!("[{spec}]")),
         ..config(folder.path())
     };
     let test_server = TestServer::open(declared).await;

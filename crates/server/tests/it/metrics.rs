@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use easel_catalog::{Catalog, EventOrigin, FaultCode};
-use easel_server::Config;
+use easel_server::{Config, Spec};
 use easel_testkit::{Receiver, check_page, report_missing};
 use hyper::StatusCode;
 
@@ -21,7 +21,7 @@ async fn fresh(data: &Path) -> TestServer {
     let spec = r#"{"name":"all","webhook":{"url":"http://127.0.0.1:1/"}}"#;
     let source = r#"{"name":"hosted","kind":"https"}"#;
     let declared = Config {
-        subscriptions: vec![serde_json::from_str(spec).unwrap()],
+        subscriptions: vec![serde_json::from_str::<Spec>(spec).unwrap().into()],
         sources: vec![serde_json::from_str(source).unwrap()],
         ..config(data)
     };

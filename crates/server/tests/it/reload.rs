@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use easel_catalog::Reach;
 use easel_keys::Secret;
 use easel_server::{Auth, Config, Deliveries, KinesisKey, LocalServer, Prepared, Reloader, Server};
 use easel_testkit::{Receiver, event};
@@ -14,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::test_server::{TestServer, config};
+use crate::test_server::{TestServer, config, declarations};
 
 /// Starts a server, and returns it with its reloader.
 async fn open(config: Config) -> (TestServer, Reloader) {
@@ -88,7 +89,7 @@ async fn a_paused_server_accepts_events_and_delivers_them_after_a_resume() {
 async fn a_reload_changes_declared_subscriptions_and_keeps_the_lanes_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (Receiver::start().await, Receiver::start().await);
-    let specs = |specs: &[String]| serde_json::from_str(&format!("[{}]", specs.join(","))).unwrap();
+    let specs = |specs: &[String]| declarations(&format!("[{}]", specs.join(",")));
     let stays = declare("stays", &first.url(), "");
     let old = Config {
         subscriptions: specs(&[stays.clone(), declare("goes", &second.url(), "")]),
@@ -155,6 +156,7 @@ async fn reloaded_key_pairs_are_valid_immediately() {
     new.kinesis.keys.push(KinesisKey {
         access_key_id: "canvas".to_owned(),
         secret_access_key: Secret::new("hush".to_owned()),
+        reach: Reach::Everything,
     });
     assert!(reloader.reload(prepare(&new)).await.unwrap().changed);
     assert_eq!(refusal().await, "MissingAuthenticationTokenException");

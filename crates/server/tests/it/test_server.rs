@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use easel_keys::Secret;
-use easel_server::{Auth, Config, KeysConfig, Server, Term};
+use easel_server::{Auth, Config, Declaration, KeysConfig, Server, Spec, Term};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
@@ -133,4 +133,10 @@ impl TestServer {
         let (status, body) = self.send(request, json).await;
         (status, serde_json::from_slice(&body).unwrap())
     }
+}
+
+/// Parses the specs of subscriptions, and declares each for everything.
+pub(crate) fn declarations(specs: &str) -> Vec<Declaration> {
+    let specs: Vec<Spec> = serde_json::from_str(specs).unwrap();
+    specs.into_iter().map(Declaration::from).collect()
 }

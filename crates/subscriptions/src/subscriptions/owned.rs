@@ -5,12 +5,15 @@
 
 use std::sync::{Arc, PoisonError};
 
+use easel_catalog::Reach;
 use jiff::Timestamp;
 
 use super::{LaneSet, Subscriptions, guard_after_change};
 use crate::definition::Definition;
 use crate::state_store::StateStoreError;
-use crate::{ChangeError, GuardState, Origin, Owner, Spec, State, Subscription, Tombstone};
+use crate::{
+    ChangeError, FullName, GuardState, Origin, Owner, Spec, State, Subscription, Tombstone,
+};
 
 /// The parts of a subscription that its owner replaces.
 #[derive(Clone, Debug)]
@@ -24,9 +27,10 @@ pub struct OwnedChange {
 }
 
 impl Subscriptions {
-    /// Creates a subscription for its owner. Removes the tombstone with the owner's id, if there is one.
+    /// Creates a subscription with this reach for its owner. Removes the tombstone with the owner's id, if there is one.
     pub async fn create_owned(
         self: &Arc<Self>,
+        reach: Reach,
         spec: Spec,
         owner: Owner,
     ) -> Result<Arc<Subscription>, ChangeError> {
@@ -34,7 +38,8 @@ impl Subscriptions {
         let checked = self.check.check_resolved(&spec).await;
         checked.map_err(ChangeError::invalid(&spec))?;
         self.check.prepare(&spec).await;
-        self.insert(spec, Origin::Api, Some(Arc::new(owner))).await
+        let owner = Some(Arc::new(owner));
+        self.insert(reach, spec, Origin::Api, owner).await
     }
 
     /// Replaces spec, document and state of a subscription for its owner. The name must stay the same.
@@ -55,9 +60,13 @@ impl Subscriptions {
         }
         self.check.prepare(spec).await;
         let (id, revision) = (current.id, current.revision);
+        let name = FullName {
+            name: spec.name.clone(),
+            reach: current.reach.clone(),
+        };
         self.exclusively(async move |subscriptions| {
             let OwnedChange { spec, owner, state } = change;
-            let current = subscriptions.get(spec.name.as_str())?;
+            let current = subscriptions.get(&name)?;
             if (current.id, current.revision) != (id, revision) {
                 return Err(StateStoreError::Changed { id }.into());
             }
@@ -144,7 +153,7 @@ impl Subscriptions {
         removed.await?;
         // The tombstone comes first, so that the owner always finds one of the two.
         self.add_tombstone(tombstone);
-        let removed = self.modify(|by_name| by_name.remove(&current.spec.name));
+        let removed = self.modify(|by_name| by_name.remove(&current.full_name()));
         for lane in removed.iter().flat_map(LaneSet::lanes) {
             lane.retire();
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ChangeError, Subscriptions};
-use crate::{ReplayNumber, ReplaySpec, Subscription};
+use crate::{FullName, ReplayNumber, ReplaySpec, Subscription};
 
 impl Subscriptions {
     /// The most replays of one subscription, including finished ones.
@@ -12,10 +12,10 @@ impl Subscriptions {
     /// Starts a replay of a subscription. The live lane is not affected.
     pub async fn start_replay(
         self: &Arc<Self>,
-        name: &str,
+        name: &FullName,
         spec: ReplaySpec,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let name = name.to_owned();
+        let name = name.clone();
         self.exclusively(async move |subscriptions| {
             let live = subscriptions.get(&name)?;
             subscriptions.validate_replay(&live, &spec)?;
@@ -32,7 +32,7 @@ impl Subscriptions {
             let number = entry.number;
             let replay = Arc::new(live.with_replay(entry, &subscriptions.catalog));
             subscriptions.modify(|by_name| {
-                if let Some(lane_set) = by_name.get_mut(&live.spec.name) {
+                if let Some(lane_set) = by_name.get_mut(&live.full_name()) {
                     lane_set.replays.insert(number, Arc::clone(&replay));
                 }
             });
@@ -52,7 +52,7 @@ impl Subscriptions {
     /// Returns the live subscription, or its replay with this number.
     pub fn lane(
         &self,
-        name: &str,
+        name: &FullName,
         replay: Option<ReplayNumber>,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let live = self.get(name)?;
@@ -70,17 +70,17 @@ impl Subscriptions {
     /// Ends a replay and deletes it, with its parked deliveries and dead letters.
     pub async fn cancel_replay(
         self: &Arc<Self>,
-        name: &str,
+        name: &FullName,
         number: ReplayNumber,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let name = name.to_owned();
+        let name = name.clone();
         self.exclusively(async move |subscriptions| {
             let replay = subscriptions.lane(&name, Some(number))?;
             let (store, epoch) = (&subscriptions.store, subscriptions.epoch);
             store.remove_replay(epoch, replay.lane_id()).await?;
             replay.retire();
             subscriptions.modify(|by_name| {
-                if let Some(lane_set) = by_name.get_mut(&replay.spec.name) {
+                if let Some(lane_set) = by_name.get_mut(&replay.full_name()) {
                     lane_set.replays.remove(&number);
                 }
             });

@@ -151,7 +151,7 @@ impl Subscriptions {
         };
         if lost > 0 {
             metrics::expired(lost);
-            let name = &subscription.spec.name;
+            let name = subscription.full_name();
             warn!(subscription = %name, event_count = lost, "events expired undelivered");
         }
         self.report_trim(subscription, trim);

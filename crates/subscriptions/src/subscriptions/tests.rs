@@ -2,6 +2,7 @@
 
 mod notes;
 mod owned;
+mod reaches;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -14,11 +15,17 @@ use uuid::Uuid;
 
 use super::Subscriptions;
 use crate::{
-    ChangeError, GuardState, Origin, Spec, SpecCheck, SpecJson, SqliteStore, Start, State, Term,
+    ChangeError, FullName, GuardState, Origin, Spec, SpecCheck, SpecJson, SqliteStore, Start,
+    State, Term,
 };
 
 pub(super) fn log() -> SharedLog {
     Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
+}
+
+/// Parses a full name.
+pub(super) fn full_name(text: &str) -> FullName {
+    text.parse().unwrap()
 }
 
 /// Refuses URLs of other schemes, and the network 10.0.0.0/8.
@@ -89,7 +96,10 @@ async fn a_subscription_and_its_cursor_survive_a_restart() {
     append(&log, 3).await;
     {
         let subscriptions = open(folder.path(), &log).await;
-        let made = subscriptions.create(grades()).await.unwrap();
+        let made = subscriptions
+            .create(Reach::Everything, grades())
+            .await
+            .unwrap();
         append(&log, 2).await;
         made.shared.account().owe(Offset::new(3));
         made.shared.account().deliver(Offset::new(3));
@@ -97,7 +107,7 @@ async fn a_subscription_and_its_cursor_survive_a_restart() {
         assert_eq!(made.shared.account().unsaved_delivered_count(), 0);
     }
     let subscriptions = open(folder.path(), &log).await;
-    let found = subscriptions.get("grades").unwrap();
+    let found = subscriptions.get(&full_name("grades")).unwrap();
     assert_eq!(found.spec, grades());
     assert_eq!(found.origin, Origin::Api);
     let balance = subscriptions.balance(&found);
@@ -128,7 +138,10 @@ async fn the_start_is_resolved_when_the_subscription_is_created() {
             r#"{{"name":"s{wanted}{}","start":{start},"webhook":{{"url":"http://localhost/"}}}}"#,
             start.len()
         );
-        let made = subscriptions.create(spec(&json)).await.unwrap();
+        let made = subscriptions
+            .create(Reach::Everything, spec(&json))
+            .await
+            .unwrap();
         assert_eq!(
             made.shared.account().start(),
             Offset::new(wanted),
@@ -137,7 +150,7 @@ async fn the_start_is_resolved_when_the_subscription_is_created() {
     }
     let beyond = spec(r#"{"name":"x","start":6,"webhook":{"url":"http://localhost/"}}"#);
     assert!(matches!(
-        subscriptions.create(beyond).await,
+        subscriptions.create(Reach::Everything, beyond).await,
         Err(ChangeError::Invalid { .. })
     ));
 }
@@ -148,16 +161,19 @@ async fn invalid_and_duplicate_subscriptions_are_rejected() {
     let subscriptions = open(folder.path(), &log).await;
     let bad = spec(r#"{"name":"bad","webhook":{"url":"ftp://x"}}"#);
     assert!(matches!(
-        subscriptions.create(bad).await,
+        subscriptions.create(Reach::Everything, bad).await,
         Err(ChangeError::Invalid { .. })
     ));
-    subscriptions.create(grades()).await.unwrap();
+    subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
     assert!(matches!(
-        subscriptions.create(grades()).await,
+        subscriptions.create(Reach::Everything, grades()).await,
         Err(ChangeError::NameTaken { .. })
     ));
     assert!(matches!(
-        subscriptions.get("other"),
+        subscriptions.get(&full_name("other")),
         Err(ChangeError::Unknown { .. })
     ));
 }
@@ -166,26 +182,26 @@ async fn invalid_and_duplicate_subscriptions_are_rejected() {
 async fn only_the_file_changes_its_subscriptions_and_removed_ones_keep_their_cursor() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    subscriptions.declare(vec![grades()]).await.unwrap();
+    subscriptions.declare(vec![grades().into()]).await.unwrap();
     assert!(matches!(
-        subscriptions.update(grades()).await,
+        subscriptions.update(Reach::Everything, grades()).await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     assert!(matches!(
-        subscriptions.remove("grades").await,
+        subscriptions.remove(&full_name("grades")).await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     append(&log, 2).await;
 
     subscriptions.declare(Vec::new()).await.unwrap();
     assert_eq!(
-        subscriptions.get("grades").unwrap().state,
+        subscriptions.get(&full_name("grades")).unwrap().state,
         State::UNDECLARED
     );
     append(&log, 2).await;
-    subscriptions.declare(vec![grades()]).await.unwrap();
+    subscriptions.declare(vec![grades().into()]).await.unwrap();
 
-    let back = subscriptions.get("grades").unwrap();
+    let back = subscriptions.get(&full_name("grades")).unwrap();
     assert_eq!(back.state, State::Active);
     assert_eq!(subscriptions.balance(&back).get(Term::Pending), 4);
 }
@@ -196,8 +212,11 @@ async fn a_pause_and_its_reason_survive_a_restart() {
     let reason = Some("the endpoint is gone".to_owned());
     {
         let subscriptions = open(folder.path(), &log).await;
-        subscriptions.create(grades()).await.unwrap();
-        let made = subscriptions.get("grades").unwrap();
+        subscriptions
+            .create(Reach::Everything, grades())
+            .await
+            .unwrap();
+        let made = subscriptions.get(&full_name("grades")).unwrap();
         let paused = State::Paused {
             reason: reason.clone(),
         };
@@ -206,11 +225,15 @@ async fn a_pause_and_its_reason_survive_a_restart() {
     }
     let subscriptions = open(folder.path(), &log).await;
     assert_eq!(
-        subscriptions.get("grades").unwrap().state,
+        subscriptions.get(&full_name("grades")).unwrap().state,
         State::Paused { reason }
     );
     assert_eq!(
-        subscriptions.resume("grades").await.unwrap().state,
+        subscriptions
+            .resume(&full_name("grades"))
+            .await
+            .unwrap()
+            .state,
         State::Active
     );
 }
@@ -295,8 +318,8 @@ fn settings_that_require_order_by_key_are_rejected_without_it() {
 async fn a_subscription_that_failed_for_too_long_stays_deactivated_after_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    subscriptions.declare(vec![grades()]).await.unwrap();
-    let declared = subscriptions.get("grades").unwrap();
+    subscriptions.declare(vec![grades().into()]).await.unwrap();
+    let declared = subscriptions.get(&full_name("grades")).unwrap();
     let failed = State::Deactivated {
         reason: Some("it was on hold for 3days".to_owned()),
     };
@@ -308,14 +331,21 @@ async fn a_subscription_that_failed_for_too_long_stays_deactivated_after_a_resta
     // resume it.
     drop(subscriptions);
     let subscriptions = open(folder.path(), &log).await;
-    subscriptions.declare(vec![grades()]).await.unwrap();
-    assert_eq!(subscriptions.get("grades").unwrap().state, failed);
+    subscriptions.declare(vec![grades().into()]).await.unwrap();
+    assert_eq!(
+        subscriptions.get(&full_name("grades")).unwrap().state,
+        failed
+    );
     assert!(matches!(
-        subscriptions.update(grades()).await,
+        subscriptions.update(Reach::Everything, grades()).await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     assert_eq!(
-        subscriptions.resume("grades").await.unwrap().state,
+        subscriptions
+            .resume(&full_name("grades"))
+            .await
+            .unwrap()
+            .state,
         State::Active
     );
 }
@@ -324,27 +354,32 @@ async fn a_subscription_that_failed_for_too_long_stays_deactivated_after_a_resta
 async fn a_subscription_can_resume_at_a_later_offset_and_skipped_events_are_counted() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    let made = subscriptions.create(grades()).await.unwrap();
+    let made = subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
     append(&log, 8).await;
     made.shared.account().owe(Offset::new(0));
     made.shared.account().owe(Offset::new(1));
     made.shared.account().deliver(Offset::new(1));
-    let refused = subscriptions.resume_from("grades", Start::Now).await;
+    let refused = subscriptions
+        .resume_from(&full_name("grades"), Start::Now)
+        .await;
     assert!(
         matches!(refused, Err(ChangeError::Invalid { .. })),
         "an active subscription must be paused first"
     );
-    subscriptions.pause("grades").await.unwrap();
+    subscriptions.pause(&full_name("grades")).await.unwrap();
     let resumed = subscriptions
-        .resume_from("grades", Start::Offset(Offset::new(5)))
+        .resume_from(&full_name("grades"), Start::Offset(Offset::new(5)))
         .await;
     let balance = subscriptions.balance(&resumed.unwrap());
     let terms = [Term::Delivered, Term::Expired, Term::Skipped, Term::Pending];
     assert_eq!(terms.map(|term| balance.get(term)), [1, 4, 4, 3]);
     assert!(balance.adds_up());
-    subscriptions.pause("grades").await.unwrap();
+    subscriptions.pause(&full_name("grades")).await.unwrap();
     let back = subscriptions
-        .resume_from("grades", Start::Earliest)
+        .resume_from(&full_name("grades"), Start::Earliest)
         .await
         .unwrap_err();
     assert!(back.to_string().contains("start a replay"), "{back}");
@@ -354,17 +389,22 @@ async fn a_subscription_can_resume_at_a_later_offset_and_skipped_events_are_coun
 async fn an_undeclared_subscription_can_be_replaced_but_not_resumed() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    subscriptions.declare(vec![grades()]).await.unwrap();
+    subscriptions.declare(vec![grades().into()]).await.unwrap();
     subscriptions.declare(Vec::new()).await.unwrap();
-    let resumed = subscriptions.resume("grades").await;
+    let resumed = subscriptions.resume(&full_name("grades")).await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
     // A rejected command skips nothing.
     append(&log, 3).await;
-    let resumed = subscriptions.resume_from("grades", Start::Now).await;
+    let resumed = subscriptions
+        .resume_from(&full_name("grades"), Start::Now)
+        .await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
-    let known = subscriptions.get("grades").unwrap();
+    let known = subscriptions.get(&full_name("grades")).unwrap();
     assert_eq!(subscriptions.balance(&known).get(Term::Pending), 3);
-    let replaced = subscriptions.update(grades()).await.unwrap();
+    let replaced = subscriptions
+        .update(Reach::Everything, grades())
+        .await
+        .unwrap();
     assert_eq!(
         (replaced.origin, &replaced.state),
         (Origin::Api, &State::Active)
@@ -375,8 +415,14 @@ async fn an_undeclared_subscription_can_be_replaced_but_not_resumed() {
 async fn an_outdated_version_cannot_change_the_state() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    let old = subscriptions.create(grades()).await.unwrap();
-    let new = subscriptions.update(grades()).await.unwrap();
+    let old = subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
+    let new = subscriptions
+        .update(Reach::Everything, grades())
+        .await
+        .unwrap();
     assert!(old.is_retired() && !new.is_retired());
     let gone = State::Paused {
         reason: Some("gone".to_owned()),
@@ -386,7 +432,10 @@ async fn an_outdated_version_cannot_change_the_state() {
         .await
         .unwrap();
     assert!(paused.is_none());
-    assert_eq!(subscriptions.get("grades").unwrap().state, State::Active);
+    assert_eq!(
+        subscriptions.get(&full_name("grades")).unwrap().state,
+        State::Active
+    );
 }
 
 #[tokio::test]
@@ -394,16 +443,17 @@ async fn memory_and_disk_agree_after_concurrent_changes() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     for round in 0..20 {
         let subscriptions = open(folder.path(), &log).await;
-        drop(subscriptions.create(grades()).await);
+        drop(subscriptions.create(Reach::Everything, grades()).await);
+        let name = full_name("grades");
         let (removed, updated, paused, resumed) = tokio::join!(
-            subscriptions.remove("grades"),
-            subscriptions.update(grades()),
-            subscriptions.pause("grades"),
-            subscriptions.resume("grades"),
+            subscriptions.remove(&name),
+            subscriptions.update(Reach::Everything, grades()),
+            subscriptions.pause(&name),
+            subscriptions.resume(&name),
         );
         removed.unwrap();
         drop((updated, paused, resumed));
-        let again = (round % 2 == 0).then(|| subscriptions.create(grades()));
+        let again = (round % 2 == 0).then(|| subscriptions.create(Reach::Everything, grades()));
         if let Some(again) = again {
             again.await.unwrap();
         }
@@ -424,7 +474,7 @@ async fn a_caliper_format_requires_event_types_with_a_caliper_form() {
     let subscriptions = open(folder.path(), &log).await;
     let refused = async |more: &str| {
         let json = format!(r#"{{"name":"store","format":"caliper",{more}}}"#);
-        match subscriptions.create(spec(&json)).await {
+        match subscriptions.create(Reach::Everything, spec(&json)).await {
             Err(ChangeError::Invalid { what, .. }) => what,
             other => panic!("{other:?}"),
         }
@@ -442,13 +492,16 @@ async fn a_caliper_format_requires_event_types_with_a_caliper_form() {
         refused(r#""in_flight":6,"webhook":{"url":"http://a/","batch":100}"#).await,
         "in_flight times batch must be at most 500, not 6 times 100"
     );
-    let made = subscriptions.create(spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
+    let made = subscriptions.create(Reach::Everything, spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
     let has_form = |event_type| made.filter.has_form(event_type, Shape::Canvas);
     assert!(has_form("grade_change") && !has_form("grade_override") && !has_form("nobody_knows"));
     assert!(!made.filter.has_form("grade_change", Shape::Caliper));
     assert!(made.filter.wants_type("nobody_knows"));
     let canvas = spec(r#"{"name":"b","webhook":{"url":"http://a/","batch":2}}"#);
-    let refused = subscriptions.create(canvas).await.unwrap_err();
+    let refused = subscriptions
+        .create(Reach::Everything, canvas)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, ChangeError::Invalid { .. }), "{refused}");
 }
 
@@ -482,11 +535,14 @@ async fn a_refused_address_is_rejected_at_save_unless_the_subscription_is_older_
     std::fs::copy(golden, folder.path().join("state.db")).unwrap();
     let subscriptions = open(folder.path(), &log).await;
     for refused in [
-        subscriptions.create(private("new", "")).await.map(drop),
-        subscriptions.declare(vec![private("new", "")]).await,
+        subscriptions
+            .create(Reach::Everything, private("new", ""))
+            .await
+            .map(drop),
+        subscriptions.declare(vec![private("new", "").into()]).await,
         // With another URL, the guard applies to an older subscription too.
         subscriptions
-            .update(private("grades", "other"))
+            .update(Reach::Everything, private("grades", "other"))
             .await
             .map(drop),
     ] {
@@ -494,14 +550,17 @@ async fn a_refused_address_is_rejected_at_save_unless_the_subscription_is_older_
         assert!(error.contains("the address is refused"), "{error}");
     }
     let same = private("grades", "hook?key=planted-url-secret");
-    let updated = subscriptions.update(same).await.unwrap();
+    let updated = subscriptions.update(Reach::Everything, same).await.unwrap();
     assert_eq!(updated.guard, GuardState::Reported);
-    let enforced = subscriptions.enforce_guard("grades").await.unwrap();
+    let enforced = subscriptions
+        .enforce_guard(&full_name("grades"))
+        .await
+        .unwrap();
     assert_eq!(enforced.guard, GuardState::Enforced);
     drop(subscriptions);
     let subscriptions = open(folder.path(), &log).await;
     assert_eq!(
-        subscriptions.get("grades").unwrap().guard,
+        subscriptions.get(&full_name("grades")).unwrap().guard,
         GuardState::Enforced
     );
 }
@@ -510,10 +569,13 @@ async fn a_refused_address_is_rejected_at_save_unless_the_subscription_is_older_
 async fn trimmed_events_expire_immediately_for_a_paused_subscription() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    let made = subscriptions.create(grades()).await.unwrap();
+    let made = subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
     append(&log, 3).await;
     made.shared.account().owe(Offset::new(0));
-    let paused = subscriptions.pause("grades").await.unwrap();
+    let paused = subscriptions.pause(&full_name("grades")).await.unwrap();
     append(&log, 2).await;
     log.trim_to(Offset::new(3)).await.unwrap();
     subscriptions.expire_trimmed();
@@ -527,7 +589,7 @@ async fn trimmed_events_expire_immediately_for_a_paused_subscription() {
     subscriptions.save_all().await.unwrap();
     drop((subscriptions, made, paused));
     let subscriptions = open(folder.path(), &log).await;
-    let balance = subscriptions.balance(&subscriptions.get("grades").unwrap());
+    let balance = subscriptions.balance(&subscriptions.get(&full_name("grades")).unwrap());
     assert_eq!(
         (balance.get(Term::Expired), balance.cursor),
         (3, Offset::new(3))
@@ -538,8 +600,11 @@ async fn trimmed_events_expire_immediately_for_a_paused_subscription() {
 async fn the_head_of_the_log_is_saved_even_if_no_cursor_moved() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    subscriptions.create(grades()).await.unwrap();
-    subscriptions.pause("grades").await.unwrap();
+    subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
+    subscriptions.pause(&full_name("grades")).await.unwrap();
     append(&log, 7).await;
     subscriptions.save_all().await.unwrap();
     drop(subscriptions);
@@ -565,7 +630,7 @@ async fn losses_are_reported_except_for_subscriptions_to_operator_events() {
         r#"{"name":"watcher","events":["*","easel.*"],"webhook":{"url":"http://localhost/"}}"#,
     );
     for spec in [grades(), watcher] {
-        subscriptions.create(spec).await.unwrap();
+        subscriptions.create(Reach::Everything, spec).await.unwrap();
     }
     let trimmed = |event_count, offsets| OperatorEvent::TrimmedPastCursor {
         subscription: "grades".to_owned(),
@@ -590,6 +655,6 @@ async fn losses_are_reported_except_for_subscriptions_to_operator_events() {
         *events.lock().unwrap(),
         [trimmed(3, 0..3), trimmed(2, 3..5)]
     );
-    let balance = subscriptions.balance(&subscriptions.get("watcher").unwrap());
+    let balance = subscriptions.balance(&subscriptions.get(&full_name("watcher")).unwrap());
     assert_eq!(balance.get(Term::Expired), 5);
 }

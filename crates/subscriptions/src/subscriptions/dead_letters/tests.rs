@@ -1,11 +1,12 @@
 //! Commands on dead letters and replays.
 
+use easel_catalog::Reach;
 use std::sync::Arc;
 
 use easel_log::{Offset, SharedLog};
 use uuid::Uuid;
 
-use crate::subscriptions::tests::{append, grades, log, open};
+use crate::subscriptions::tests::{append, full_name, grades, log, open};
 use crate::{ChangeError, DeadLetter, ReplayNumber, ReplaySpec, Subscriptions, Term};
 
 fn letter() -> DeadLetter {
@@ -26,7 +27,10 @@ async fn with_dead(
     subscriptions: &Arc<Subscriptions>,
     log: &SharedLog,
 ) -> Arc<crate::Subscription> {
-    let made = subscriptions.create(grades()).await.unwrap();
+    let made = subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
     append(log, 4).await;
     for number in 0..3 {
         let offset = Offset::new(number);
@@ -61,7 +65,7 @@ async fn dead_letters_are_redelivered_or_discarded_once_and_survive_a_restart() 
     drop((subscriptions, made));
 
     let subscriptions = open(folder.path(), &log).await;
-    let made = subscriptions.get("grades").unwrap();
+    let made = subscriptions.get(&full_name("grades")).unwrap();
     let balance = subscriptions.balance(&made);
     let terms = [Term::Parked, Term::Dead, Term::Discarded, Term::Pending];
     assert_eq!(terms.map(|term| balance.get(term)), [1, 2, 1, 1]);
@@ -164,7 +168,10 @@ async fn dead_letters_are_deleted_after_their_retention_and_stay_counted() {
 async fn a_replay_has_its_own_balance_and_is_deleted_completely() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    let live = subscriptions.create(grades()).await.unwrap();
+    let live = subscriptions
+        .create(Reach::Everything, grades())
+        .await
+        .unwrap();
     append(&log, 10).await;
     let range = |from, to| ReplaySpec::of_range(Offset::new(from), Offset::new(to));
     for (from, to, wanted) in [
@@ -172,13 +179,13 @@ async fn a_replay_has_its_own_balance_and_is_deleted_completely() {
         (4, 11, "after the end of the log, 10"),
     ] {
         let refused = subscriptions
-            .start_replay("grades", range(from, to))
+            .start_replay(&full_name("grades"), range(from, to))
             .await
             .unwrap_err();
         assert!(refused.to_string().contains(wanted), "{refused}");
     }
     let replay = subscriptions
-        .start_replay("grades", range(2, 6))
+        .start_replay(&full_name("grades"), range(2, 6))
         .await
         .unwrap();
     replay.shared.account().owe(Offset::new(2));
@@ -187,7 +194,9 @@ async fn a_replay_has_its_own_balance_and_is_deleted_completely() {
     drop((subscriptions, live, replay));
 
     let subscriptions = open(folder.path(), &log).await;
-    let replay = subscriptions.lane("grades", ReplayNumber::new(1)).unwrap();
+    let replay = subscriptions
+        .lane(&full_name("grades"), ReplayNumber::new(1))
+        .unwrap();
     let balance = subscriptions.balance(&replay);
     let terms = [Term::Dead, Term::Pending];
     assert_eq!(
@@ -195,19 +204,22 @@ async fn a_replay_has_its_own_balance_and_is_deleted_completely() {
         (4, [1, 3])
     );
     assert!(balance.adds_up());
-    let live = subscriptions.get("grades").unwrap();
+    let live = subscriptions.get(&full_name("grades")).unwrap();
     assert_eq!(subscriptions.balance(&live).get(Term::Pending), 10);
     // A change of the subscription changes the replay too.
     let mut edited = grades();
     edited.max_rate = Some(7.try_into().unwrap());
-    subscriptions.update(edited).await.unwrap();
+    subscriptions
+        .update(Reach::Everything, edited)
+        .await
+        .unwrap();
     assert!(replay.is_retired());
     subscriptions
-        .cancel_replay("grades", ReplayNumber::MIN)
+        .cancel_replay(&full_name("grades"), ReplayNumber::MIN)
         .await
         .unwrap();
     assert!(matches!(
-        subscriptions.lane("grades", ReplayNumber::new(1)),
+        subscriptions.lane(&full_name("grades"), ReplayNumber::new(1)),
         Err(ChangeError::UnknownReplay { .. })
     ));
     drop(subscriptions);

@@ -1,8 +1,9 @@
 //! When the note of a sink is forgotten.
 
 use bytes::Bytes;
+use easel_catalog::Reach;
 
-use super::{log, open, spec};
+use super::{full_name, log, open, spec};
 use crate::{Spec, State};
 
 fn tables(url: &str, more: &str) -> Spec {
@@ -16,7 +17,7 @@ async fn a_note_is_forgotten_with_its_destination_and_when_an_operator_accepts_a
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
     let made = subscriptions
-        .create(tables("http://ida:a@db/x", ""))
+        .create(Reach::Everything, tables("http://ida:a@db/x", ""))
         .await
         .unwrap();
     let set_note = || made.shared.account().set_note(Bytes::from_static(b"7"));
@@ -24,13 +25,16 @@ async fn a_note_is_forgotten_with_its_destination_and_when_an_operator_accepts_a
 
     // A pause by an operator, another password and another setting keep the note.
     set_note();
-    subscriptions.pause("tables").await.unwrap();
-    subscriptions.resume("tables").await.unwrap();
+    subscriptions.pause(&full_name("tables")).await.unwrap();
+    subscriptions.resume(&full_name("tables")).await.unwrap();
     for changed in [
         tables("http://ida:b@db/x", ""),
         tables("http://ida:b@db/x", r#","promote":"auto""#),
     ] {
-        subscriptions.update(changed).await.unwrap();
+        subscriptions
+            .update(Reach::Everything, changed)
+            .await
+            .unwrap();
     }
     assert!(has_note());
 
@@ -40,12 +44,15 @@ async fn a_note_is_forgotten_with_its_destination_and_when_an_operator_accepts_a
         spec(r#"{"name":"tables","webhook":{"url":"http://a/"}}"#),
     ] {
         set_note();
-        subscriptions.update(changed).await.unwrap();
+        subscriptions
+            .update(Reach::Everything, changed)
+            .await
+            .unwrap();
         assert!(!has_note());
     }
 
     set_note();
-    let current = subscriptions.get("tables").unwrap();
+    let current = subscriptions.get(&full_name("tables")).unwrap();
     let stopped = State::Paused {
         reason: Some("the tables went back".to_owned()),
     };
@@ -54,6 +61,6 @@ async fn a_note_is_forgotten_with_its_destination_and_when_an_operator_accepts_a
         .await
         .unwrap();
     assert!(has_note(), "a restart must find the reason again");
-    subscriptions.resume("tables").await.unwrap();
+    subscriptions.resume(&full_name("tables")).await.unwrap();
     assert!(!has_note());
 }

@@ -1,11 +1,12 @@
 //! Subscriptions that another system manages.
 
+use easel_catalog::Reach;
 use std::sync::Arc;
 
 use easel_keys::Secret;
 use jiff::Timestamp;
 
-use super::{append, grades, log, open, spec};
+use super::{append, full_name, grades, log, open, spec};
 use crate::{
     ChangeError, OwnedChange, Owner, OwnerSystem, Spec, SpecJson, State, StateStoreError, Term,
 };
@@ -27,16 +28,21 @@ fn document(owner: Option<&Arc<Owner>>) -> Option<&str> {
 async fn only_the_owner_changes_an_owned_subscription_but_operators_pause_it() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    let made = subscriptions.create_owned(grades(), owner("first")).await;
+    let made = subscriptions
+        .create_owned(Reach::Everything, grades(), owner("first"))
+        .await;
     let made = made.unwrap();
     for refused in [
-        subscriptions.update(grades()).await.map(drop),
-        subscriptions.declare(vec![grades()]).await,
+        subscriptions
+            .update(Reach::Everything, grades())
+            .await
+            .map(drop),
+        subscriptions.declare(vec![grades().into()]).await,
     ] {
         let error = refused.unwrap_err();
         assert!(matches!(error, ChangeError::Owned { .. }), "{error}");
     }
-    let paused = subscriptions.pause("grades").await.unwrap();
+    let paused = subscriptions.pause(&full_name("grades")).await.unwrap();
     assert_eq!(document(paused.owner.as_ref()), Some("first"));
     let change = OwnedChange {
         spec: Spec {
@@ -57,7 +63,7 @@ async fn only_the_owner_changes_an_owned_subscription_but_operators_pause_it() {
     subscriptions.update_owned(&paused, change).await.unwrap();
     drop(subscriptions);
     let subscriptions = open(folder.path(), &log).await;
-    let found = subscriptions.get("grades").unwrap();
+    let found = subscriptions.get(&full_name("grades")).unwrap();
     assert_eq!(document(found.owner.as_ref()), Some("second"));
     assert_eq!(found.state, State::Active);
     assert_eq!(found.spec.events[0].as_str(), "course_*");
@@ -67,10 +73,12 @@ async fn only_the_owner_changes_an_owned_subscription_but_operators_pause_it() {
 async fn a_removed_subscription_of_an_owner_can_be_seen_and_created_again() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let subscriptions = open(folder.path(), &log).await;
-    let made = subscriptions.create_owned(grades(), owner("first")).await;
+    let made = subscriptions
+        .create_owned(Reach::Everything, grades(), owner("first"))
+        .await;
     made.unwrap();
     append(&log, 3).await;
-    subscriptions.remove("grades").await.unwrap();
+    subscriptions.remove(&full_name("grades")).await.unwrap();
     let left = subscriptions.tombstones();
     assert_eq!(left[0].owner, owner("first"));
     drop(subscriptions);
@@ -78,12 +86,14 @@ async fn a_removed_subscription_of_an_owner_can_be_seen_and_created_again() {
     assert_eq!(subscriptions.tombstones(), left);
     assert!(subscriptions.list().is_empty());
 
-    let again = subscriptions.create_owned(grades(), owner("again")).await;
+    let again = subscriptions
+        .create_owned(Reach::Everything, grades(), owner("again"))
+        .await;
     // Events of the time between are not owed.
     let balance = subscriptions.balance(&again.unwrap());
     assert_eq!(balance.get(Term::Pending), 0);
     assert!(subscriptions.tombstones().is_empty());
-    subscriptions.remove("grades").await.unwrap();
+    subscriptions.remove(&full_name("grades")).await.unwrap();
     let removed = subscriptions.remove_tombstones(Timestamp::UNIX_EPOCH).await;
     removed.unwrap();
     assert_eq!(subscriptions.tombstones().len(), 1);
