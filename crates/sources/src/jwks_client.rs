@@ -210,3 +210,6 @@ impl fmt::Debug for JwksClient {
         f.debug_struct("JwksClient").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
