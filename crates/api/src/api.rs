@@ -1,7 +1,6 @@
 //! The state that every handler gets: the rooms behind the API.
 
 use std::fmt;
-use std::future::pending;
 use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
@@ -67,18 +66,12 @@ impl Api {
         caller.reach.covers(id, uuid)
     }
 
-    /// Waits until the server stops or the token of `caller` is removed. Both end streams and long
-    /// polls.
+    /// Waits until the server stops or the token of `caller` ends: it is removed, it expires, or a newer secret
+    /// has replaced it. All of them end streams and long polls.
     pub(crate) async fn wait_for_end(&self, caller: &Caller) {
-        let removed = async {
-            match &caller.token_id {
-                Some(id) => self.tokens.wait_until_removed(id).await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
             () = self.stop.cancelled() => (),
-            () = removed => (),
+            () = self.tokens.wait_for_end(caller) => (),
         }
     }
 }

@@ -88,7 +88,18 @@ impl From<DriftError> for ApiError {
 
 impl From<TokensError> for ApiError {
     fn from(error: TokensError) -> Self {
-        Self::storage("tokens_unavailable", &error)
+        match error {
+            TokensError::TooManySecrets { max } => {
+                let detail = format!(
+                    "{max} secrets of this token work now; wait until an overlap ends, or use a shorter one."
+                );
+                Self::conflict("too_many_secrets", detail)
+            }
+            TokensError::Open(_)
+            | TokensError::Read { .. }
+            | TokensError::Write { .. }
+            | TokensError::Random { .. } => Self::storage("tokens_unavailable", &error),
+        }
     }
 }
 

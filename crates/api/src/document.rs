@@ -30,7 +30,7 @@ struct SharedRefusal {
     applies: fn(&Operation) -> bool,
 }
 
-const REFUSALS: [SharedRefusal; 6] = [
+const REFUSALS: [SharedRefusal; 7] = [
     SharedRefusal {
         status: "400",
         name: "Malformed",
@@ -40,13 +40,13 @@ const REFUSALS: [SharedRefusal; 6] = [
     SharedRefusal {
         status: "401",
         name: "Unauthorized",
-        description: "`token_missing`, `token_unknown` or `token_expired`",
+        description: "`token_missing`, `token_unknown`, `token_expired` or `token_invalid`",
         applies: |_| true,
     },
     SharedRefusal {
         status: "403",
         name: "Forbidden",
-        description: "`scope_missing` or `reach_too_small`",
+        description: "`scope_missing`, `reach_missing` or `reach_too_small`",
         applies: |_| true,
     },
     SharedRefusal {
@@ -60,6 +60,12 @@ const REFUSALS: [SharedRefusal; 6] = [
         name: "UnsupportedType",
         description: "`unsupported_type`",
         applies: |operation| operation.request_body.is_some(),
+    },
+    SharedRefusal {
+        status: "429",
+        name: "TooFast",
+        description: "`rate_limited`: the token is used faster than its limits allow; retry after `Retry-After`",
+        applies: |_| true,
     },
     SharedRefusal {
         status: "503",

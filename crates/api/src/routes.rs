@@ -123,6 +123,8 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(drift::clear))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
+        .routes(routes!(tokens::change))
+        .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::remove))
         .merge(manage_server)
         .layer(require(Scope::Manage));

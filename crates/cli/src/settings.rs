@@ -26,8 +26,8 @@ use std::path::PathBuf;
 
 use easel_keys::Secret;
 use easel_server::{
-    CanvasServiceConfig, CatalogFault, Config, ConfigError, Declaration, KinesisKey, Prepared,
-    Role, SourceSpec,
+    CanvasServiceConfig, CatalogFault, Config, ConfigError, Declaration, KinesisKey, OidcConfig,
+    Prepared, Role, SourceSpec,
 };
 use easel_sinks::{ClientError, Endpoint};
 
@@ -259,6 +259,9 @@ impl Settings {
                     .chain([&CanvasServiceConfig::JWKS_FILE]);
                 origin_of(setting).or_else(|| keys.copied().find_map(origin_of))
             }
+            ConfigError::Oidc { setting, .. } => {
+                origin_of(setting).or_else(|| origin_of(OidcConfig::ISSUER))
+            }
             ConfigError::KeyInFolder => {
                 origin_of(setting::MASTER_KEY_FILE).or_else(|| origin_of(setting::DATA))
             }
@@ -461,6 +464,11 @@ pub(crate) fn log_format_variable() -> Option<OsString> {
 /// Returns the origin of an option that a flag or a variable can set.
 pub(crate) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
     environment::option_origin(flag, variable, value)
+}
+
+/// Parses a size, as in settings.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    measure::size(text)
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {

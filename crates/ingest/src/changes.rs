@@ -127,12 +127,13 @@ enum ChangesRefusal {
         (status = ACCEPTED, body = answer::ChangesAnswerJson),
         (status = OK, body = answer::ChangesAnswerJson, description = "`dry_run`: nothing was stored"),
         (status = BAD_REQUEST, description = "`invalid_query`, `body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
-        (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
-        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
+        (status = UNAUTHORIZED, description = "`token_missing`, `token_unknown`, `token_expired` or `token_invalid`"),
+        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`; or `reach_missing`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex`, `too_many_events` or `events_too_large`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding` or `body_is_jwt`"),
         (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` of all changes and their places. With `on_fault=skip`: every change has a fault; `changes` has the faults of each. Nothing was stored"),
+        (status = TOO_MANY_REQUESTS, description = "`rate_limited`; nothing was stored; retry after `Retry-After`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
@@ -146,7 +147,8 @@ async fn take_changes(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let caller = authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = authorizer.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 

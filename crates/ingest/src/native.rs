@@ -74,12 +74,13 @@ enum EventsJson {
     responses(
         (status = ACCEPTED, body = answer::EventsAnswerJson<'_>),
         (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
-        (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
-        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
+        (status = UNAUTHORIZED, description = "`token_missing`, `token_unknown`, `token_expired` or `token_invalid`"),
+        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`; or `reach_missing`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex` or `too_many_events`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding`, or `body_is_jwt`: JWTs of a hosted Canvas are for the route `/v1/hooks/{source}`"),
         (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, content_type = "application/problem+json", description = "`nothing_stored`: every event was rejected. `results` has the fault of each event"),
+        (status = TOO_MANY_REQUESTS, description = "`rate_limited`; nothing was stored; retry after `Retry-After`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
@@ -89,7 +90,8 @@ async fn take_events(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let caller = authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = authorizer.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 

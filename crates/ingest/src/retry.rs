@@ -107,7 +107,8 @@ async fn retry(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<RetriedJson>, Problem> {
     authorizer
-        .authorize(&head, Scope::Manage)?
+        .authorize(&head, Scope::Manage)
+        .await?
         .require_everything()?;
     let (from, limit) = parse_query(&query)?;
     let _guard = lock.lock().await;

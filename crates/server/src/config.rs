@@ -21,7 +21,7 @@ use easel_subscriptions::Declaration;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
-use crate::{CanvasServiceConfig, ConfigError, MetricsConfig, TlsConfig};
+use crate::{CanvasServiceConfig, ConfigError, MetricsConfig, OidcConfig, TlsConfig};
 
 /// All settings of a server.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub auth: Auth,
     /// The first token of a data folder without tokens. With `None`, the server creates one.
     pub first_token: Option<Secret<String>>,
+    /// Tokens of the operator's own identity provider.
+    pub oidc: OidcConfig,
     /// Where the server puts a first token that it created.
     pub first_token_place: FirstTokenPlace,
     /// Whether deliveries start with the server.
@@ -256,6 +258,7 @@ impl Default for Config {
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
             first_token: None,
+            oidc: OidcConfig::default(),
             first_token_place: FirstTokenPlace::Terminal,
             deliveries: Deliveries::Running,
             delivery: DeliveryConfig::default(),

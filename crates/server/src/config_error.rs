@@ -176,6 +176,14 @@ pub enum ConfigError {
     /// A setting of TLS cannot be used.
     #[error(transparent)]
     Tls(TlsFault),
+    /// A setting of the identity provider is invalid.
+    #[error("{setting} {fault}")]
+    Oidc {
+        /// The key of the setting.
+        setting: &'static str,
+        /// What is invalid. It reads after the key.
+        fault: String,
+    },
     /// The client of webhooks cannot be created.
     #[error("failed to {}", text_with_causes(.0))]
     Webhooks(ClientError),

@@ -29,6 +29,7 @@ mod canvas_service_config;
 mod catalog_folder;
 mod config;
 mod config_error;
+mod oidc_config;
 mod prepare;
 mod start_error;
 mod tls_config;
@@ -48,6 +49,7 @@ mod local_listener;
 mod logs;
 mod master_key;
 mod metrics_page;
+mod oidc_keys;
 mod operator_events;
 mod queues;
 mod rebuild;
@@ -80,6 +82,7 @@ pub use data_folder::{
     Copied, CopyError, FolderError, FolderFault, LocalServer, ManifestError, Repair, backup,
     copy_bytes, restore,
 };
+pub use easel_access::ClaimValue;
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
@@ -89,6 +92,7 @@ pub use easel_subscriptions::{
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};
+pub use oidc_config::OidcConfig;
 pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::Server;

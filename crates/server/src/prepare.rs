@@ -24,7 +24,7 @@ use crate::queues::check_source;
 use crate::sinks::check_sink;
 use crate::tls_identity::TlsIdentity;
 use crate::webhook_clients::WebhookClients;
-use crate::{Auth, Config, KinesisKey};
+use crate::{Auth, Config, KinesisKey, OidcConfig};
 
 /// Valid settings, with everything that was created from them.
 #[derive(Debug)]
@@ -130,6 +130,13 @@ impl Config {
         }
         if let Some(Err(fault)) = self.first_token.as_ref().map(check_token) {
             faults.push(ConfigError::FirstToken(fault));
+        }
+        if let Err(fault) = self.oidc.check() {
+            faults.push(fault);
+        } else if self.auth == Auth::None && self.oidc.issuer.is_some() {
+            let fault = "has no use while auth is \"none\"".to_owned();
+            let setting = OidcConfig::ISSUER;
+            faults.push(ConfigError::Oidc { setting, fault });
         }
     }
 

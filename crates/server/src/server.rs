@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::callers::Callers;
+use crate::callers::{CallerUpkeep, Callers};
 use crate::canvas_calls::{CanvasCalls, CanvasDeps};
 use crate::connections::Connections;
 use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session};
@@ -64,6 +64,7 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     metrics: PrometheusHandle,
     refusals: Arc<Refusals>,
+    caller_upkeep: CallerUpkeep,
     /// The connections of the main listener, and of those for commands on this machine and for monitoring.
     connections: Vec<Connections>,
     canvas: Option<CanvasCalls>,
@@ -112,7 +113,7 @@ impl Server {
         let (tell_operator, operator_events) = OperatorEvents::new(Arc::clone(&clock));
         let logs = Logs::open(&folder, config.log.duplicate_window, &clock)?;
         let log = logs.shared_events();
-        let callers = Callers::open(&folder.file(ACCESS), config.auth)?;
+        let callers = Callers::open(&folder.file(ACCESS), &config, jwks_client(&prepared))?;
         let keys = open_keys(&folder, &prepared, clock.now())?;
         if is_key_created {
             warn_of_new_key(&prepared);
@@ -297,6 +298,7 @@ impl Server {
             operator_events,
             clock,
             metrics,
+            caller_upkeep: callers.upkeep(),
             refusals: callers.refusals,
             connections: [Some(main), local, monitoring]
                 .into_iter()
@@ -402,11 +404,10 @@ impl Stores<'_> {
     /// Opens the sources.
     fn sources(&self, prepared: &Prepared, keys: &Keys) -> Result<Arc<Sources>, StartError> {
         describe_source_metrics();
-        let client = JwksClient::new(prepared.ca_file.as_deref().unwrap_or_default());
         let sources = Sources::open(
             &self.folder.file(SOURCES),
             keys.sealer(),
-            client,
+            jwks_client(prepared),
             Arc::clone(self.clock),
             prepared.config.sources.clone(),
         )?;
@@ -474,6 +475,10 @@ pub(crate) fn reseal(store: &Arc<SqliteStore>, keys: &Keys, folder: &DataFolder)
 
 fn tls_problem(tls: Option<Tls>) -> ReadTlsProblem {
     Arc::new(move |now| tls.as_ref()?.problem(now))
+}
+
+fn jwks_client(prepared: &Prepared) -> JwksClient {
+    JwksClient::new(prepared.ca_file.as_deref().unwrap_or_default())
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

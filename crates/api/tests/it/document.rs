@@ -39,7 +39,7 @@ async fn every_route_that_is_not_public_requires_a_token_and_the_right_scope() {
                 continue;
             }
             route_count += 1;
-            for status in ["401", "403", "503"] {
+            for status in ["401", "403", "429", "503"] {
                 let response = &document["paths"][documented][method]["responses"][status];
                 assert!(response.is_object(), "{method} {path}: {status}");
             }
@@ -61,7 +61,7 @@ async fn every_route_that_is_not_public_requires_a_token_and_the_right_scope() {
             assert_eq!(refused, !reads, "{method} {path}");
         }
     }
-    assert_eq!(route_count, 58);
+    assert_eq!(route_count, 60);
 }
 
 #[tokio::test]

@@ -26,3 +26,5 @@ mod status;
 mod subscriptions;
 #[cfg(test)]
 mod test_delivery;
+#[cfg(test)]
+mod tokens;

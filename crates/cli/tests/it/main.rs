@@ -65,6 +65,8 @@ mod listener;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod pipes;

@@ -42,6 +42,7 @@ impl Server {
             clock,
             metrics,
             refusals,
+            caller_upkeep,
             connections,
             canvas,
             tls_watch,
@@ -104,6 +105,7 @@ impl Server {
                     || (),
                 ),
                 upkeep(metrics, refusals),
+                caller_upkeep.run(),
                 vitals.measure(),
                 key_upkeep(&keys, &*clock),
                 guard_report.run(),
@@ -126,6 +128,7 @@ impl Server {
             never = background_loops => match never {},
         }
         sources.save_health(clock.now());
+        caller_upkeep.save();
         logs.events.close().await;
         logs.quarantine.close().await;
         // After a failed write, nothing more is written. The next start does the remaining steps.

@@ -8,7 +8,7 @@ use easel_server::{Auth, Config, LocalServer, MetricsConfig, Server};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::test_server::{TestServer, config};
+use crate::test_server::{TestServer, config, declarations};
 
 /// Starts a server that requires tokens, with a subscription and a listener for monitoring.
 async fn open(data: &Path) -> (TestServer, TestServer, Secret<String>) {
@@ -19,7 +19,7 @@ async fn open(data: &Path) -> (TestServer, TestServer, Secret<String>) {
         metrics: MetricsConfig {
             listen: Some("127.0.0.1:0".parse().unwrap()),
         },
-        subscriptions: vec![serde_json::from_str(spec).unwrap()],
+        subscriptions: declarations(&format!("[{spec}]")),
         ..config(data)
     };
     let server = Server::start(config).await.unwrap();
