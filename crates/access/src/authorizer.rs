@@ -167,7 +167,8 @@ impl Caller {
     }
 }
 
-/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions.
+/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions and to those of the
+/// response.
 pub async fn require_scope(
     State((authorizer, scope)): State<(Authorizer, Scope)>,
     request: Request,
@@ -175,8 +176,10 @@ pub async fn require_scope(
 ) -> Result<Response, Problem> {
     let (mut head, body) = request.into_parts();
     let caller = authorizer.authorize(&head, scope)?;
-    head.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(head, body)).await)
+    head.extensions.insert(caller.clone());
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    response.extensions_mut().insert(caller);
+    Ok(response)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

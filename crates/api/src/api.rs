@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
+use easel_audit::Audit;
 use easel_catalog::Catalog;
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
@@ -35,6 +36,8 @@ pub struct Api {
     pub sources: Arc<Sources>,
     /// The access tokens.
     pub tokens: Arc<Tokens>,
+    /// Who changed what, and who was shown payloads.
+    pub audit: Arc<Audit>,
     /// The keys of the server.
     pub keys: Arc<Keys>,
     /// Sends a test event to an endpoint.

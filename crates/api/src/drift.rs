@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use easel_audit::AuditNote;
 use easel_drift::DriftRecord;
 use easel_log::Offset;
 use jiff::Timestamp;
@@ -105,9 +106,12 @@ pub(crate) async fn list(
 
 /// Clears the drift findings. Drift that arrives again is listed again.
 #[utoipa::path(delete, path = "/v1/drift", operation_id = "clear_drift", tag = "drift", responses((status = OK, body = RemovedJson)))]
-pub(crate) async fn clear(State(api): State<Api>) -> Result<Json<RemovedJson>, ApiError> {
+pub(crate) async fn clear(
+    State(api): State<Api>,
+) -> Result<(Extension<AuditNote>, Json<RemovedJson>), ApiError> {
     let removed = api.drift.clear().await?;
-    Ok(Json(RemovedJson::new(removed)))
+    let note = AuditNote::default().with("removed", removed);
+    Ok((Extension(note), Json(RemovedJson::new(removed))))
 }
 
 impl From<DriftRecord> for DriftRecordJson {

@@ -1,9 +1,10 @@
 //! `/v1/quarantine`: records that doors accepted although they are not valid events.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use easel_audit::{AuditNote, ShownEvents};
 use easel_log::Offset;
 use easel_quarantine::Quarantined;
 use jiff::Timestamp;
@@ -93,7 +94,7 @@ pub(crate) struct EmptyQuery {
 pub(crate) async fn list(
     State(api): State<Api>,
     Query(query): Query<QuarantineQuery>,
-) -> Result<Json<QuarantineListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<QuarantineListJson>), ApiError> {
     let from = Offset::new(query.from.unwrap_or(0));
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
@@ -102,13 +103,16 @@ pub(crate) async fn list(
     }
     let records = api.quarantine.list(from, limit).await?;
     let next = records.last().map_or(from, |last| last.offset.next());
+    let offsets = records.iter().map(|record| record.offset.get());
+    let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
     let records = records.into_iter().map(QuarantinedJson::from).collect();
-    Ok(Json(QuarantineListJson {
+    let page = QuarantineListJson {
         records,
         next,
         count: api.quarantine.count(),
         gone: api.quarantine.dropped_count(),
-    }))
+    };
+    Ok((Extension(note), Json(page)))
 }
 
 /// Removes records from quarantine.
@@ -116,12 +120,15 @@ pub(crate) async fn list(
 pub(crate) async fn empty(
     State(api): State<Api>,
     Query(EmptyQuery { before }): Query<EmptyQuery>,
-) -> Result<Json<RemovedJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<RemovedJson>), ApiError> {
     let removed = api
         .quarantine
         .empty(Offset::new(before.unwrap_or(u64::MAX)))
         .await?;
-    Ok(Json(RemovedJson::new(removed)))
+    let note = AuditNote::default()
+        .with("before", before)
+        .with("removed", removed);
+    Ok((Extension(note), Json(RemovedJson::new(removed))))
 }
 
 impl From<Quarantined> for QuarantinedJson {

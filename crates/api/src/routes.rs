@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
+    Api, attempts, audit, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
     parked, quarantine, replays, sources, status, subscriptions, tables, tail, test_delivery,
     tokens,
 };
@@ -114,6 +114,8 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(sources::remove))
         .routes(routes!(sources::pause))
         .routes(routes!(sources::resume))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
         .routes(routes!(tokens::remove))

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use easel_audit::AuditNote;
 use easel_subscriptions::{
     ChangeError, GuardState, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState,
     StateStoreError, Subscription,
@@ -21,6 +22,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptSummaryJson;
 use crate::balance::BalanceJson;
+use crate::changed_members::changed_members;
 use crate::parked::ParkedSummaryJson;
 use crate::request::{Body, OptionalBody, Path};
 
@@ -66,6 +68,9 @@ pub(crate) struct SubscriptionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<ParkedSummaryJson>,
 }
+
+/// A changed subscription, with a note of what was changed.
+type ChangedJson = (Extension<AuditNote>, Json<SubscriptionJson>);
 
 /// The options of a resume.
 #[derive(Deserialize, ToSchema)]
@@ -134,7 +139,9 @@ pub(crate) async fn show(
 pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
     let created = api.subscriptions.create(body.parse(INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", created.spec.name))];
-    Ok((StatusCode::CREATED, location, Json(details(&api, &created))).into_response())
+    let note = AuditNote::of_object(created.spec.name.as_str());
+    let json = Json(details(&api, &created));
+    Ok((StatusCode::CREATED, location, Extension(note), json).into_response())
 }
 
 /// Replaces the spec of a subscription. The cursor stays the same, so `start` has no effect.
@@ -143,7 +150,7 @@ pub(crate) async fn replace(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+) -> Result<ChangedJson, ApiError> {
     let spec: Spec = body.parse(INVALID)?;
     for _ in 0..MAX_TRIES {
         let current = api.subscriptions.get(&name)?;
@@ -161,7 +168,7 @@ pub(crate) async fn change(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+) -> Result<ChangedJson, ApiError> {
     // Another change may come between the read and the write. Then the patch is applied to that version.
     for _ in 0..MAX_TRIES {
         if let Some(changed) = patch(&api, &name, &body).await? {
@@ -179,11 +186,7 @@ fn changed_meanwhile(name: &str) -> ApiError {
 
 /// Applies a merge patch to the current version of a subscription. Returns `None` if another change came
 /// before it.
-async fn patch(
-    api: &Api,
-    name: &str,
-    body: &Body,
-) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
+async fn patch(api: &Api, name: &str, body: &Body) -> Result<Option<ChangedJson>, ApiError> {
     let current = api.subscriptions.get(name)?;
     let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
         .map_err(|error| ApiError::bug(&error))?;
@@ -197,7 +200,7 @@ async fn update(
     api: &Api,
     current: &Arc<Subscription>,
     spec: Spec,
-) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
+) -> Result<Option<ChangedJson>, ApiError> {
     let name = &current.spec.name;
     if spec.name != *name {
         let detail = format!(
@@ -208,7 +211,14 @@ async fn update(
         return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
     }
     match api.subscriptions.update_from(current, spec).await {
-        Ok(changed) => Ok(Some(Json(details(api, &changed)))),
+        Ok(changed) => {
+            let (old, new) = (
+                SpecJson::with_secrets(&current.spec),
+                SpecJson::with_secrets(&changed.spec),
+            );
+            let note = AuditNote::default().with("changed", changed_members(&old, &new));
+            Ok(Some((Extension(note), Json(details(api, &changed)))))
+        }
         Err(ChangeError::Store(StateStoreError::Changed { .. })) => Ok(None),
         Err(error) => Err(error.into()),
     }

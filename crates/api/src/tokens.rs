@@ -1,9 +1,10 @@
 //! `/v1/tokens`: manages access tokens.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use easel_access::{Scope, Scopes, Token};
+use easel_audit::AuditNote;
 use easel_keys::{Secret, serialize_exposed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
 pub(crate) async fn create(
     State(api): State<Api>,
     body: Body,
-) -> Result<(StatusCode, Json<MadeTokenJson>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditNote>, Json<MadeTokenJson>), ApiError> {
     let new: NewTokenJson = body.parse("invalid_token")?;
     let invalid = |detail: String| ApiError::invalid("invalid_token", detail);
     if new.name.is_empty() || new.scopes.is_empty() {
@@ -93,11 +94,14 @@ pub(crate) async fn create(
     let (tokens, now) = (api.tokens, api.clock.now());
     let created = spawn_blocking(move || tokens.create(&new.name, scopes, now));
     let (token, secret) = created.await??;
+    let note = AuditNote::of_object(token.id.clone())
+        .with("name", token.name.clone())
+        .with("scopes", token.scopes.to_string());
     let created = MadeTokenJson {
         details: token.into(),
         token: secret,
     };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok((StatusCode::CREATED, Extension(note), Json(created)))
 }
 
 /// Removes a token. The server refuses the token from now on.

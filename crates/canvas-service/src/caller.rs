@@ -3,6 +3,7 @@
 //! Every caller acts for one root account. A tool of LTI 2 sees only what it created itself. Every other
 //! caller, such as Canvas's page of data services, sees all subscriptions of its root account.
 
+use easel_catalog::Reach;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -61,6 +62,13 @@ impl CanvasCaller {
             subject: claims.subject,
             developer_key: id_text(claims.developer_key.as_ref()),
         })
+    }
+
+    /// Returns the reach of the root account: by its id, or else by its UUID.
+    pub(crate) fn reach(&self) -> Reach {
+        let names = self.root_account.id.iter().chain(&self.root_account.uuid);
+        let account = names.filter_map(|name| name.parse().ok()).next();
+        account.map_or(Reach::Everything, Reach::RootAccount)
     }
 
     /// Returns `sub` if the caller is an LTI 2 tool.

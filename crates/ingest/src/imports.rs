@@ -22,8 +22,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use easel_access::{Authorizer, Problem, Scope};
+use axum::{Extension, Json, Router};
+use easel_access::{Authorizer, Caller, Problem, Scope};
 use easel_log::run_blocking;
 use easel_sources::{ImportFile, ImportKey, ImportState, Imports, SourceName};
 use tokio::sync::oneshot;
@@ -217,8 +217,8 @@ async fn remove(
     State(routes): State<ImportRoutes>,
     Path(key): Path<String>,
     head: Parts,
-) -> Result<StatusCode, Problem> {
-    routes.authorizer.authorize(&head, Scope::Manage)?;
+) -> Result<(StatusCode, Extension<Caller>), Problem> {
+    let caller = routes.authorizer.authorize(&head, Scope::Manage)?;
     let key = parse_key(&key)?;
     let locked = timeout(routes.intake.max_wait(), routes.imports.lock(&key)).await;
     let _lock = locked.map_err(|_elapsed| busy())?;
@@ -228,7 +228,7 @@ async fn remove(
         return Err(unknown());
     }
     info!(file = %key, "import forgotten");
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, Extension(caller)))
 }
 
 #[derive(IntoParams)]

@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use axum::Router;
 use easel_access::Refusals;
+use easel_api::audited;
+use easel_audit::Audit;
 use easel_canvas_service::{CanvasService, ServiceError, routes};
 use easel_log::Clock;
 use easel_subscriptions::Subscriptions;
 use tokio::net::TcpListener;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::error;
+use utoipa::openapi::OpenApi;
 
 use crate::connections::Connections;
 use crate::{Prepared, StartError};
@@ -38,6 +42,8 @@ pub(crate) struct CanvasDeps<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// The listener of [`CanvasCalls::listen`].
     pub(crate) listener: Option<(TcpListener, SocketAddr)>,
+    pub(crate) audit: &'a Arc<Audit>,
+    pub(crate) changes: &'a TaskTracker,
 }
 
 impl CanvasCalls {
@@ -64,6 +70,8 @@ impl CanvasCalls {
             refusals,
             clock,
             listener,
+            audit,
+            changes,
         } = deps;
         let Some(verifier) = &prepared.canvas_verifier else {
             return (None, app);
@@ -84,6 +92,8 @@ impl CanvasCalls {
             None => (Some(Self { service, own: None }), app.merge(calls)),
             Some((listener, address)) => {
                 let calls = calls.fallback(async || ServiceError::UnknownPath);
+                let (audit, changes) = (Arc::clone(audit), changes.clone());
+                let calls = audited(calls, &OpenApi::default(), audit, changes);
                 let own = Some((address, Connections::new(listener, calls)));
                 (Some(Self { service, own }), app)
             }

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use easel_audit::Audit;
 use easel_log::SharedLog;
 use easel_subscriptions::{State as SubscriptionState, Subscriptions};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,6 +23,7 @@ pub(crate) struct Health {
     pub(crate) quarantine: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) lane_count: watch::Receiver<Option<usize>>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -31,6 +33,7 @@ pub(crate) struct Health {
 struct ReadinessJson {
     ready: bool,
     log: &'static str,
+    audit: &'static str,
     deliveries: &'static str,
     lanes: usize,
     active: usize,
@@ -64,7 +67,7 @@ async fn alive() -> &'static str {
     "ok"
 }
 
-/// Shows whether the server is ready: it can store events, every active subscription has a lane, the
+/// Shows whether the server is ready: it can store events, the audit can be written, every active subscription has a lane, the
 /// cursors are saved, and every balance adds up.
 #[utoipa::path(get, path = "/readyz", operation_id = "show_readiness", tag = "health", security(()), responses((status = OK, body = ReadinessJson), (status = SERVICE_UNAVAILABLE, description = "The server is not ready.", body = ReadinessJson)))]
 async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJson>) {
@@ -87,7 +90,12 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
         .filter(|subscription| !health.subscriptions.balance(subscription).adds_up())
         .map(|subscription| subscription.spec.name.to_string())
         .collect();
-    let ready = !refusing && served && health.subscriptions.is_healthy() && unbalanced.is_empty();
+    let audit_failing = health.audit.is_failing();
+    let ready = !refusing
+        && !audit_failing
+        && served
+        && health.subscriptions.is_healthy()
+        && unbalanced.is_empty();
     let status = if ready {
         StatusCode::OK
     } else {
@@ -96,6 +104,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     let readiness = ReadinessJson {
         ready,
         log: if refusing { "refusing" } else { "writable" },
+        audit: if audit_failing { "failing" } else { "writable" },
         deliveries: if paused { "paused" } else { "running" },
         lanes: lanes.unwrap_or(0),
         active,
@@ -125,6 +134,15 @@ mod tests {
     use super::*;
     use crate::gauges;
 
+    /// Returns an audit whose folder is removed already. It writes nothing here.
+    fn audit() -> Arc<Audit> {
+        let folder = tempfile::tempdir().unwrap();
+        let sealer = easel_keys::Sealer::ephemeral().unwrap();
+        let path = folder.path().join("audit.db");
+        let clock = Arc::new(|| SystemClock.now());
+        Arc::new(Audit::open(&path, &sealer, None, clock).unwrap())
+    }
+
     /// Returns the answer of `/readyz` with one active subscription and this number of lanes.
     async fn ready(lanes: Option<usize>) -> (StatusCode, String) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -147,6 +165,7 @@ mod tests {
             log,
             subscriptions,
             lane_count: watch::channel(lanes).1,
+            audit: audit(),
             metrics: gauges::recorder().unwrap(),
         })
         .await
@@ -191,6 +210,7 @@ mod tests {
                 quarantine: Arc::clone(&log),
                 log,
                 lane_count: watch::channel(Some(1)).1,
+                audit: audit(),
                 metrics: gauges::recorder().unwrap(),
             })
             .await;

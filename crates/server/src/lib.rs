@@ -32,6 +32,7 @@ mod config_error;
 mod prepare;
 mod start_error;
 
+mod audit_records;
 mod callers;
 mod canvas_calls;
 mod connections;
@@ -53,6 +54,7 @@ mod retention;
 mod sinks;
 mod table_manager;
 mod tables;
+mod verify_audit;
 mod vitals;
 mod webhook_clients;
 mod webhook_parts;
@@ -64,15 +66,16 @@ mod test_delivery;
 pub use canvas_service_config::CanvasServiceConfig;
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
-    Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, DeliveryConfig,
-    FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey, LogConfig, MaskingConfig,
-    QuarantineConfig, TriggersConfig, WebhookConfig,
+    Application, AuditConfig, Auth, CaliperConfig, CatalogConfig, Config, Deliveries,
+    DeliveryConfig, FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey,
+    LogConfig, MaskingConfig, QuarantineConfig, TriggersConfig, WebhookConfig,
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{
     Copied, CopyError, FolderError, FolderFault, LocalServer, ManifestError, Repair, backup,
     copy_bytes, restore,
 };
+pub use easel_audit::{ChainFault, ChainPoint, Verification};
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
@@ -87,3 +90,4 @@ pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::Server;
 pub use start_error::StartError;
 pub use tables::check_database_url;
+pub use verify_audit::{AuditCheckError, verify_audit};

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use easel_audit::{Audit, AuditUnavailable};
 use easel_ingest::KinesisAccess;
 use easel_keys::Secret;
 use easel_sources::{SourceSpec, SourceStoreError, Sources};
@@ -14,6 +15,7 @@ use easel_subscriptions::{ChangeError, Spec, Subscriptions};
 use thiserror::Error;
 use tracing::info;
 
+use crate::audit_records::declared_settings;
 use crate::catalog_folder::OwnFiles;
 use crate::kinesis_auth::kinesis_auth;
 use crate::webhooks::Webhooks;
@@ -29,6 +31,7 @@ struct ReloadTarget {
     sources: Arc<Sources>,
     kinesis: KinesisAccess,
     webhooks: Webhooks,
+    audit: Arc<Audit>,
     applied: Mutex<AppliedSettings>,
 }
 
@@ -58,6 +61,9 @@ pub enum ReloadError {
     /// The store of sources cannot be read.
     #[error(transparent)]
     Sources(#[from] SourceStoreError),
+    /// The settings were applied, but the audit cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
 }
 
 impl Reloader {
@@ -67,12 +73,14 @@ impl Reloader {
         sources: Arc<Sources>,
         kinesis: KinesisAccess,
         webhooks: Webhooks,
+        audit: Arc<Audit>,
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,
             sources,
             kinesis,
             webhooks,
+            audit,
             applied: Mutex::new(AppliedSettings {
                 config: prepared.config.clone(),
                 ca_file: prepared.ca_file.clone(),
@@ -163,6 +171,8 @@ impl Reloader {
             applied.config.webhook = config.webhook;
             applied.ca_file = ca_file;
         });
+        let applied = self.with_applied(|applied| declared_settings(&applied.config));
+        self.0.audit.declare(applied).await?;
         Ok(reloaded)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_access::Refusals;
+use easel_audit::Audit;
 use easel_keys::{Keys, SigningAlgorithm};
 use easel_log::{Clock, Log, LogName, Retention, run_blocking};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Server;
+use crate::audit_records::{current_keys, record_key_changes, server_entry};
 use crate::canvas_calls::{self, CanvasCalls};
 use crate::retention;
 
@@ -43,6 +45,8 @@ impl Server {
             connections,
             canvas,
             keys,
+            audit,
+            changes,
             guard_report,
             stopping,
             ..
@@ -62,6 +66,12 @@ impl Server {
             tokio::select! {
                 ((), ()) = all => (),
                 () = cancel_open_work.cancelled() => warn!("open requests cancelled"),
+            }
+            // A change goes on although its connection is closed.
+            changes.close();
+            tokio::select! {
+                () = changes.wait() => (),
+                () = cancel_open_work.cancelled() => warn!("open changes left alone"),
             }
         };
         let deliveries = dispatch.run(stopping.clone(), cancel_open_work.clone());
@@ -102,7 +112,8 @@ impl Server {
                 ),
                 upkeep(metrics, refusals),
                 vitals.measure(),
-                key_upkeep(&keys, &*clock),
+                key_upkeep(&keys, &*clock, &audit),
+                audit.run(),
                 guard_report.run(),
                 canvas_calls::upkeep(canvas),
                 Arc::clone(&sources).run(),
@@ -122,6 +133,11 @@ impl Server {
             never = background_loops => match never {},
         }
         sources.save_health(clock.now());
+        let stopped = server_entry(clock.now(), "server.stop", "", &[]);
+        if audit.record(stopped).await.is_err() {
+            warn!("stop not recorded in the audit");
+        }
+        audit.close().await;
         logs.events.close().await;
         logs.quarantine.close().await;
         // After a failed write, nothing more is written. The next start does the remaining steps.
@@ -143,19 +159,24 @@ impl Server {
 
 /// Generates the signing keys at the first start, and rotates them when they are due. Completes an unfinished
 /// rotation of the master key.
-async fn key_upkeep(keys: &Arc<Keys>, clock: &dyn Clock) -> Infallible {
+async fn key_upkeep(keys: &Arc<Keys>, clock: &dyn Clock, audit: &Audit) -> Infallible {
     let mut tick = interval(KEY_UPKEEP);
     loop {
         tick.tick().await;
-        let (keys, now) = (Arc::clone(keys), clock.now());
+        let before = current_keys(keys);
+        let (shared, now) = (Arc::clone(keys), clock.now());
         let work = move || {
-            keys.ensure(SigningAlgorithm::Rs256, now)?;
-            keys.complete_rotation()?;
-            keys.rotate_due(now)
+            shared.ensure(SigningAlgorithm::Rs256, now)?;
+            shared.complete_rotation()?;
+            shared.rotate_due(now)
         };
         if let Err(error) = run_blocking(work).await {
             let error: &dyn std::error::Error = &error;
             error!(error, "keys not rotated");
+        }
+        let recorded = record_key_changes(audit, &before, &current_keys(keys)).await;
+        if recorded.is_err() {
+            error!("change of keys not recorded in the audit");
         }
     }
 }
