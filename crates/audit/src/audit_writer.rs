@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::audit_entry::{AuditActor, NewAuditEntry};
 use crate::audit_head::AuditHead;
@@ -299,6 +299,7 @@ impl AuditWriter {
 }
 
 fn answer(waiting: Answer, written: Result<(), AuditUnavailable>) {
-    // Nobody waits any more if the client has left.
-    drop(waiting.send(written));
+    if waiting.send(written).is_err() {
+        debug!("nobody waits for an entry of the audit any more");
+    }
 }

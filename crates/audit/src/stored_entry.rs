@@ -3,7 +3,6 @@
 //! Somebody may have changed the row, so a value is bytes until it is shown. The message has the length of
 //! each value before the value. So two different rows never have the same message.
 
-use easel_catalog::Reach;
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -143,11 +142,6 @@ pub(crate) enum TextColumn {
     Action,
     Object,
     Details,
-}
-
-/// Returns the stored form of a reach.
-pub(crate) fn stored_reach(reach: &Reach) -> String {
-    reach.to_string()
 }
 
 /// Returns bytes as a MAC; `None` if their number is wrong.

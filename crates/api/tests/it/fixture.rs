@@ -56,7 +56,9 @@ pub(crate) struct Fixture {
     pub(crate) free_bytes: Arc<AtomicU64>,
     /// The tests sent, each with its spec and its event.
     pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
-    _folder: TempDir,
+    folder: TempDir,
+    /// Requests that change something.
+    pub(crate) tasks: TaskTracker,
     pub(crate) sources: Arc<Sources>,
 }
 
@@ -260,8 +262,9 @@ impl Fixture {
         let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));
         let authorizer = Authorizer::new(Arc::clone(&tokens));
         let routes = easel_api::routes(api, &authorizer, OpenApi::default()).merge(door);
+        let tasks = TaskTracker::new();
         let document = easel_api::document(OpenApi::default());
-        let routes = audited(routes, &document, Arc::clone(&audit), TaskTracker::new());
+        let routes = audited(routes, &document, Arc::clone(&audit), tasks.clone());
         Self {
             app: easel_api::fallbacks(routes),
             audit,
@@ -277,8 +280,14 @@ impl Fixture {
             lane_count,
             free_bytes,
             sent,
-            _folder: folder,
+            folder,
+            tasks,
         }
+    }
+
+    /// Returns the folder of the files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Sends a request with the token `token`, if there is one, and returns the whole response.

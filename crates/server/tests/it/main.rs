@@ -1,6 +1,8 @@
 //! Tests of the whole server in one process: real HTTP, real SQLite, real webhooks.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod caliper;
 #[cfg(test)]
 mod canvas_service;
