@@ -144,10 +144,7 @@ impl ListArgs {
         });
         let is_full = entries.len() == usize::from(self.limit);
         let rows: Vec<_> = entries.into_iter().map(AuditEntryJson::row).collect();
-        let heads = [
-            "NUMBER", "TIME", "ACTOR", "ADDRESS", "ACTION", "OBJECT", "DETAILS",
-        ];
-        output::table(heads, &rows)?;
+        print_rows(&rows)?;
         if let Some(newest) = newest {
             output::notice(format_args!("the last one is {newest}"));
         }
@@ -175,6 +172,28 @@ impl ListArgs {
         }
         path
     }
+}
+
+/// Prints entries, one on each line, so that tools for text can find them. Only the last column is as wide as it is.
+fn print_rows(rows: &[[String; 7]]) -> Result<(), Failure> {
+    let heads = [
+        "NUMBER", "TIME", "ACTOR", "ADDRESS", "ACTION", "OBJECT", "DETAILS",
+    ];
+    let heads = heads.map(str::to_owned);
+    let mut widths = [0; 7];
+    for row in [&heads].into_iter().chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = std::cmp::max(*width, cell.chars().count());
+        }
+    }
+    for row in [&heads].into_iter().chain(rows) {
+        let cells = row.iter().zip(widths);
+        let cells: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        output::line(cells.join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 async fn verify(

@@ -165,7 +165,7 @@ fn a_backup_lists_its_files_and_overwrites_no_other_folder() {
         the backup needs the master key, which it does not contain; keep a copy of [folder]/data.key in another place
         "#);
     let again = running.easel(&["backup", "copy"]);
-    assert_eq!(again.stdout.lines().count(), 8, "{again}");
+    assert_eq!(again.stdout.lines().count(), 10, "{again}");
     assert!(
         again
             .stderr

@@ -8,9 +8,11 @@ use easel_access::Refusals;
 use easel_audit::Audit;
 use easel_keys::{Keys, SigningAlgorithm};
 use easel_log::{Clock, Log, LogName, Retention, run_blocking};
+use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::Server;
@@ -56,6 +58,7 @@ impl Server {
             Some((service, connections)) => (Some(service), connections),
             None => (None, None),
         };
+        let open_changes = changes.clone();
         let requests = async {
             let all = async {
                 tokio::join!(
@@ -68,9 +71,9 @@ impl Server {
                 () = cancel_open_work.cancelled() => warn!("open requests cancelled"),
             }
             // A change goes on although its connection is closed.
-            changes.close();
+            open_changes.close();
             tokio::select! {
-                () = changes.wait() => (),
+                () = open_changes.wait() => (),
                 () = cancel_open_work.cancelled() => warn!("open changes left alone"),
             }
         };
@@ -112,7 +115,7 @@ impl Server {
                 ),
                 upkeep(metrics, refusals),
                 vitals.measure(),
-                key_upkeep(&keys, &*clock, &audit),
+                key_upkeep(&keys, &*clock, (&audit, &changes)),
                 audit.run(),
                 guard_report.run(),
                 canvas_calls::upkeep(canvas),
@@ -158,26 +161,39 @@ impl Server {
 }
 
 /// Generates the signing keys at the first start, and rotates them when they are due. Completes an unfinished
-/// rotation of the master key.
-async fn key_upkeep(keys: &Arc<Keys>, clock: &dyn Clock, audit: &Audit) -> Infallible {
+/// rotation of the master key. Each of these steps is one of `changes`, so that it is recorded also at the stop.
+async fn key_upkeep(
+    keys: &Arc<Keys>,
+    clock: &dyn Clock,
+    (audit, changes): (&Arc<Audit>, &TaskTracker),
+) -> Infallible {
     let mut tick = interval(KEY_UPKEEP);
     loop {
         tick.tick().await;
-        let before = current_keys(keys);
-        let (shared, now) = (Arc::clone(keys), clock.now());
-        let work = move || {
-            shared.ensure(SigningAlgorithm::Rs256, now)?;
-            shared.complete_rotation()?;
-            shared.rotate_due(now)
-        };
-        if let Err(error) = run_blocking(work).await {
-            let error: &dyn std::error::Error = &error;
-            error!(error, "keys not rotated");
+        let (keys, now, audit) = (Arc::clone(keys), clock.now(), Arc::clone(audit));
+        let step = changes.spawn(async move { change_keys(&keys, now, &audit).await });
+        if let Err(error) = step.await {
+            error!(%error, "upkeep of the keys failed");
         }
-        let recorded = record_key_changes(audit, &before, &current_keys(keys)).await;
-        if recorded.is_err() {
-            error!("change of keys not recorded in the audit");
-        }
+    }
+}
+
+/// Makes the changes of keys that are due, and records them.
+async fn change_keys(keys: &Arc<Keys>, now: Timestamp, audit: &Audit) {
+    let before = current_keys(keys);
+    let shared = Arc::clone(keys);
+    let work = move || {
+        shared.ensure(SigningAlgorithm::Rs256, now)?;
+        shared.complete_rotation()?;
+        shared.rotate_due(now)
+    };
+    if let Err(error) = run_blocking(work).await {
+        let error: &dyn std::error::Error = &error;
+        error!(error, "keys not rotated");
+    }
+    let recorded = record_key_changes(audit, &before, &current_keys(keys)).await;
+    if recorded.is_err() {
+        error!("change of keys not recorded in the audit yet");
     }
 }
 
