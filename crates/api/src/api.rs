@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
+use easel_audit::Audit;
 use easel_catalog::Catalog;
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
@@ -34,6 +35,8 @@ pub struct Api {
     pub sources: Arc<Sources>,
     /// The access tokens.
     pub tokens: Arc<Tokens>,
+    /// Who changed what, and who was shown payloads.
+    pub audit: Arc<Audit>,
     /// The keys of the server.
     pub keys: Arc<Keys>,
     /// Sends a test event to an endpoint.

@@ -7,8 +7,9 @@ mod selection;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use easel_audit::{AuditNote, ShownEvents};
 use easel_log::{Offset, Record, RecordReader};
 use easel_subscriptions::{Attempt, DeadLetter, Due, Parked, Subscription};
 use jiff::Timestamp;
@@ -152,7 +153,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     name: CallerName,
     Query(query): Query<DeadLetterQuery>,
-) -> Result<Json<DeadLetterListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<DeadLetterListJson>), ApiError> {
     let limit = check_limit(query.limit)?;
     let lane = query.lane.find(&api, &name)?;
     let from = Offset::new(query.from.unwrap_or(0));
@@ -179,14 +180,18 @@ pub(crate) async fn list(
     }
     letters.retain(|(offset, _)| next.is_none_or(|next| *offset < next));
     let tail = api.log.bounds().borrow().tail;
+    // An endpoint can repeat the event in its answer.
+    let with_answer = letters.iter().filter(|(_, letter)| letter.answer.is_some());
+    let shown = ShownEvents::of_offsets(with_answer.map(|(offset, _)| offset.get()));
     let letters = letters.into_iter();
-    Ok(Json(DeadLetterListJson {
+    let page = DeadLetterListJson {
         dead_letters: letters
             .map(|(offset, letter)| DeadLetterJson::new(offset, &letter, tail))
             .collect(),
         waiting,
         next,
-    }))
+    };
+    Ok((Extension(AuditNote::of_shown(shown)), Json(page)))
 }
 
 /// Shows one dead letter, with its event if the log still has it.
@@ -196,7 +201,7 @@ pub(crate) async fn show(
     name: CallerName,
     Path((_name, offset)): Path<(String, String)>,
     Query(query): Query<LaneQuery>,
-) -> Result<Json<DeadLetterJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<DeadLetterJson>), ApiError> {
     let lane = query.lane.find(&api, &name)?;
     let missing = || {
         let detail = format!("{name} has no dead letter at offset {offset}.");
@@ -209,10 +214,13 @@ pub(crate) async fn show(
     let (offset, letter) = found.ok_or_else(missing)?;
     let record = RecordReader::new(&*api.log).read(offset).await?;
     let tail = api.log.bounds().borrow().tail;
-    Ok(Json(DeadLetterJson {
+    let is_shown = record.is_some() || letter.answer.is_some();
+    let shown = ShownEvents::of_offsets(is_shown.then_some(offset.get()));
+    let letter = DeadLetterJson {
         event: record.and_then(|record| serde_json::from_slice(&record.bytes).ok()),
         ..DeadLetterJson::new(offset, &letter, tail)
-    }))
+    };
+    Ok((Extension(AuditNote::of_shown(shown)), Json(letter)))
 }
 
 /// Redelivers dead letters, and parked deliveries that wait for an operator. They are due immediately.
@@ -221,7 +229,7 @@ pub(crate) async fn redeliver(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<Json<RedeliveredJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<RedeliveredJson>), ApiError> {
     let (lane, selection) = SelectionJson::parse(&body)?;
     let lane = lane.find(&api, &name)?;
     let is_selected =
@@ -231,11 +239,13 @@ pub(crate) async fn redeliver(
         .redeliver(&lane, selection.offsets(), is_selected)
         .await?;
     info!(subscription = %name.full, count = redelivered.redelivered_count, "dead letters redelivered");
-    Ok(Json(RedeliveredJson {
+    let note = AuditNote::default().with("redelivered", redelivered.redelivered_count);
+    let answer = RedeliveredJson {
         redelivered: redelivered.redelivered_count,
         gone: redelivered.gone_count,
         full: redelivered.is_full,
-    }))
+    };
+    Ok((Extension(note), Json(answer)))
 }
 
 /// Discards dead letters, and parked deliveries that wait for an operator. They are never redelivered.
@@ -244,7 +254,7 @@ pub(crate) async fn discard(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<Json<DiscardedJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<DiscardedJson>), ApiError> {
     let (lane, selection) = SelectionJson::parse(&body)?;
     let lane = lane.find(&api, &name)?;
     let is_selected =
@@ -254,7 +264,8 @@ pub(crate) async fn discard(
         .discard(&lane, selection.offsets(), is_selected)
         .await?;
     info!(subscription = %name.full, count = discarded, "dead letters discarded");
-    Ok(Json(DiscardedJson { discarded }))
+    let note = AuditNote::default().with("discarded", discarded);
+    Ok((Extension(note), Json(DiscardedJson { discarded })))
 }
 
 /// Dead letters by offset.

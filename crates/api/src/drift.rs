@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::{Extension, Json};
 use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_catalog::RootAccount;
 use easel_drift::DriftRecord;
 use easel_log::Offset;
@@ -118,12 +119,13 @@ pub(crate) async fn list(
 pub(crate) async fn clear(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<RemovedJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<RemovedJson>), ApiError> {
     let removed = match caller.reach.root_account() {
         None => api.drift.clear().await?,
         Some(account) => api.drift.clear_of(account.as_str()).await?,
     };
-    Ok(Json(RemovedJson::new(removed)))
+    let note = AuditNote::default().with("removed", removed);
+    Ok((Extension(note), Json(RemovedJson::new(removed))))
 }
 
 impl From<DriftRecord> for DriftRecordJson {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Extension, Json};
 use easel_access::Caller;
+use easel_audit::{AuditNote, ShownEvents};
 use easel_catalog::Reach;
 use easel_log::{Found, Offset, ReadError, Reader, Record, SharedLog, Want};
 use easel_subscriptions::EventGlob;
@@ -96,7 +97,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<EventQuery>,
-) -> Result<Json<EventListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<EventListJson>), ApiError> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
@@ -111,14 +112,14 @@ pub(crate) async fn list(
     loop {
         let page = EventListJson::read(&mut reader, limit, &glob, is_shown).await?;
         if !page.events.is_empty() || Instant::now() >= deadline {
-            return Ok(Json(page));
+            return Ok(page.answer());
         }
         tokio::select! {
             biased;
-            () = api.wait_for_end(&caller) => return Ok(Json(page)),
+            () = api.wait_for_end(&caller) => return Ok(page.answer()),
             // After a new event and after the timeout, the loop reads again.
             waited = timeout_at(deadline, reader.wait()) => if waited == Ok(false) {
-                return Ok(Json(page)); // the log is closed
+                return Ok(page.answer()); // the log is closed
             },
         }
     }
@@ -130,14 +131,16 @@ pub(crate) async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Json<EventJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<EventJson>), ApiError> {
     let found = match id.parse() {
         Ok(id) => find(&api, &caller, id).await?,
         Err(_not_an_id) => None,
     };
     let event = found.as_ref().and_then(event_json);
     let missing = || ApiError::not_found("no_such_event", format!("The log has no event {id}."));
-    event.map(Json).ok_or_else(missing)
+    let event = event.ok_or_else(missing)?;
+    let shown = ShownEvents::of_offsets([event.offset.get()]);
+    Ok((Extension(AuditNote::of_shown(shown)), Json(event)))
 }
 
 /// Finds an event that the caller may see.
@@ -200,6 +203,13 @@ impl EventListJson {
         }
         let next = reader.position();
         Ok(Self { events, next })
+    }
+
+    /// Returns the answer, with a note of the events that it shows.
+    fn answer(self) -> (Extension<AuditNote>, Json<Self>) {
+        let offsets = self.events.iter().map(|event| event.offset.get());
+        let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
+        (Extension(note), Json(self))
     }
 }
 

@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use easel_access::Caller;
+use easel_audit::{AuditNote, ShownEvents};
 use easel_log::Offset;
 use easel_quarantine::Quarantined;
 use jiff::Timestamp;
@@ -102,7 +103,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<QuarantineQuery>,
-) -> Result<Json<QuarantineListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<QuarantineListJson>), ApiError> {
     let from = Offset::new(query.from.unwrap_or(0));
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
@@ -114,13 +115,16 @@ pub(crate) async fn list(
         .root_account()
         .map(|_| caller.reach.to_string());
     let page = api.quarantine.page(from, limit, own.as_deref()).await?;
+    let offsets = page.records.iter().map(|record| record.offset.get());
+    let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
     let records = page.records.into_iter().map(QuarantinedJson::from);
-    Ok(Json(QuarantineListJson {
+    let page = QuarantineListJson {
         records: records.collect(),
         next: page.next,
         count: own.is_none().then(|| api.quarantine.count()),
         gone: own.is_none().then(|| api.quarantine.dropped_count()),
-    }))
+    };
+    Ok((Extension(note), Json(page)))
 }
 
 /// Removes records from quarantine.
@@ -128,12 +132,15 @@ pub(crate) async fn list(
 pub(crate) async fn empty(
     State(api): State<Api>,
     Query(EmptyQuery { before }): Query<EmptyQuery>,
-) -> Result<Json<RemovedJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<RemovedJson>), ApiError> {
     let removed = api
         .quarantine
         .empty(Offset::new(before.unwrap_or(u64::MAX)))
         .await?;
-    Ok(Json(RemovedJson::new(removed)))
+    let note = AuditNote::default()
+        .with("before", before)
+        .with("removed", removed);
+    Ok((Extension(note), Json(RemovedJson::new(removed))))
 }
 
 impl From<Quarantined> for QuarantinedJson {

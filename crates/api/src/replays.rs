@@ -7,12 +7,13 @@ mod dry_run;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_log::{Bounds, Offset};
 use easel_subscriptions::{
     Attempt, AttemptLog, ChangeError, Conditions, EventGlob, MaxRate, ReplayNumber, ReplaySpec,
@@ -138,8 +139,10 @@ pub(crate) async fn start(
     if is_dry_run {
         let valid = api.subscriptions.validate_replay(&live, &spec);
         valid.map_err(invalid)?;
-        return Ok(Json(DryRunJson::count(&api, &live, &spec).await?).into_response());
+        let count = DryRunJson::count(&api, &live, &spec).await?;
+        return Ok((Extension(AuditNote::of_no_change()), Json(count)).into_response());
     }
+    let (from, to) = (spec.from.get(), spec.to.get());
     let started = api.subscriptions.start_replay(&name.full, spec).await;
     let started = started.map_err(invalid)?;
     let replay =
@@ -150,7 +153,11 @@ pub(crate) async fn start(
         LOCATION,
         format!("/v1/subscriptions/{name}/replays/{number}"),
     )];
-    Ok((StatusCode::CREATED, location, Json(replay)).into_response())
+    let note = AuditNote::of_object(format!("{name}/{number}"))
+        .with("from", from)
+        .with("to", to);
+    let answer = (StatusCode::CREATED, location, Extension(note), Json(replay));
+    Ok(answer.into_response())
 }
 
 /// Lists the replays of a subscription.

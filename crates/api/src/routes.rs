@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
+    Api, attempts, audit, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
     parked, quarantine, replays, sources, status, subscriptions, tables, tail, test_delivery,
     tokens,
 };
@@ -74,6 +74,7 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(sources::remove))
         .routes(routes!(sources::pause))
         .routes(routes!(sources::resume))
+        .routes(routes!(audit::verify))
         .layer(from_fn(require_everything));
     let read = OpenApiRouter::new()
         .routes(routes!(subscriptions::list))
@@ -121,6 +122,7 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(tables::start_rebuild))
         .routes(routes!(tables::cancel_rebuild))
         .routes(routes!(drift::clear))
+        .routes(routes!(audit::list))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
         .routes(routes!(tokens::change))

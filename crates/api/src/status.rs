@@ -49,6 +49,7 @@ pub(crate) struct StatusJson {
     /// The space on the disk with the data folder. Absent if it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskJson>,
+    audit: AuditStatusJson,
     drift: DriftStatusJson,
     quarantine: QuarantineJson,
     /// What is wrong with the certificate of the server. It is shown as attention.
@@ -104,6 +105,16 @@ struct LogJson {
     /// The size in bytes above which the oldest events are dropped. Absent without a limit on size.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_bytes: Option<u64>,
+}
+
+/// The audit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditStatus)]
+struct AuditStatusJson {
+    /// Whether the latest write failed. Then nothing is changed, and no payload is shown.
+    failing: bool,
+    /// The number of faults that the start of the server found.
+    damaged: u64,
 }
 
 /// The space on a disk.
@@ -171,6 +182,10 @@ pub(crate) async fn show(
         drift: drift(&api.drift.report(), &caller, log.head, now),
         log,
         disk: if is_operator { disk(&api).await } else { None },
+        audit: AuditStatusJson {
+            failing: api.audit.is_failing(),
+            damaged: u64::try_from(api.audit.found_at_start().len()).unwrap_or(u64::MAX),
+        },
         quarantine: QuarantineJson {
             writable: !api.quarantine.is_refusing(),
             records: is_operator.then(|| api.quarantine.count()),

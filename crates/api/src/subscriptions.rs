@@ -8,6 +8,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_catalog::Reach;
 use easel_subscriptions::{
     ChangeError, GuardState, Hold, Origin, SinkSpec, Spec, SpecJson, Start,
@@ -24,6 +25,7 @@ use crate::api_error::ApiError;
 use crate::attempts::AttemptSummaryJson;
 use crate::balance::BalanceJson;
 use crate::caller_name::{CallerName, shown_name};
+use crate::changed_members::changed_members;
 use crate::parked::ParkedSummaryJson;
 use crate::request::{Body, OptionalBody, Query};
 
@@ -75,6 +77,9 @@ pub(crate) struct SubscriptionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<ParkedSummaryJson>,
 }
+
+/// A changed subscription, with a note of what was changed.
+type ChangedJson = (Extension<AuditNote>, Json<SubscriptionJson>);
 
 /// The options of a resume.
 #[derive(Deserialize, ToSchema)]
@@ -155,8 +160,9 @@ pub(crate) async fn create(
     let created = api.subscriptions.create(reach, spec).await?;
     let name = shown_name(&caller, &created);
     let location = [(LOCATION, format!("/v1/subscriptions/{name}"))];
+    let note = AuditNote::of_object(&created.full_name().to_string());
     let shown = Json(details(&api, &caller, &created));
-    Ok((StatusCode::CREATED, location, shown).into_response())
+    Ok((StatusCode::CREATED, location, Extension(note), shown).into_response())
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -202,7 +208,7 @@ pub(crate) async fn replace(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+) -> Result<ChangedJson, ApiError> {
     let spec: Spec = body.parse(INVALID)?;
     for _ in 0..MAX_TRIES {
         let current = api.subscriptions.get(&name.full)?;
@@ -220,7 +226,7 @@ pub(crate) async fn change(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+) -> Result<ChangedJson, ApiError> {
     // Another change may come between the read and the write. Then the patch is applied to that version.
     for _ in 0..MAX_TRIES {
         if let Some(changed) = patch(&api, &name, &body).await? {
@@ -238,11 +244,7 @@ fn changed_meanwhile(name: &CallerName) -> ApiError {
 
 /// Applies a merge patch to the current version of a subscription. Returns `None` if another change came
 /// before it.
-async fn patch(
-    api: &Api,
-    name: &CallerName,
-    body: &Body,
-) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
+async fn patch(api: &Api, name: &CallerName, body: &Body) -> Result<Option<ChangedJson>, ApiError> {
     let current = api.subscriptions.get(&name.full)?;
     let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
         .map_err(|error| ApiError::bug(&error))?;
@@ -256,7 +258,7 @@ async fn update(
     api: &Api,
     (caller, current): (&Caller, &Arc<Subscription>),
     spec: Spec,
-) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
+) -> Result<Option<ChangedJson>, ApiError> {
     let name = &current.spec.name;
     if spec.name != *name {
         let detail = format!(
@@ -270,7 +272,17 @@ async fn update(
         check_sink(caller, &spec)?;
     }
     match api.subscriptions.update_from(current, spec).await {
-        Ok(changed) => Ok(Some(Json(details(api, caller, &changed)))),
+        Ok(changed) => {
+            let (old, new) = (
+                SpecJson::with_secrets(&current.spec),
+                SpecJson::with_secrets(&changed.spec),
+            );
+            let note = AuditNote::default().with("changed", changed_members(&old, &new));
+            Ok(Some((
+                Extension(note),
+                Json(details(api, caller, &changed)),
+            )))
+        }
         Err(ChangeError::Store(StateStoreError::Changed { .. })) => Ok(None),
         Err(error) => Err(error.into()),
     }

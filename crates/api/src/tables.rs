@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
+use easel_audit::AuditNote;
 use easel_log::Offset;
 use easel_subscriptions::{SinkSpec, SqlLayout, Subscription};
 use jiff::Timestamp;
@@ -197,7 +198,7 @@ pub(crate) async fn promote(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<Json<PromotionJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<PromotionJson>), ApiError> {
     let NewPromotionJson { event, field } = body.parse("invalid_promotion")?;
     let subscription = find(&api, &name)?;
     let promoted = api.tables.promote(&subscription, &event, &field).await;
@@ -208,12 +209,16 @@ pub(crate) async fn promote(
         remaining_count,
     } = promoted.map_err(problem)?;
     info!(subscription = %name.full, event, field, "field promoted to a column");
-    Ok(Json(PromotionJson {
+    let note = AuditNote::default()
+        .with("event", event)
+        .with("field", field);
+    let promotion = PromotionJson {
         column,
         sql_type,
         row_count,
         remaining_count,
-    }))
+    };
+    Ok((Extension(note), Json(promotion)))
 }
 
 /// Starts to rebuild the tables: writes the events of the log into fresh tables, copies the rows that the log

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_catalog::{EventOrigin, EventType};
 use easel_subscriptions::{Format, SinkSpec, Spec, Subscriptions};
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ pub(crate) async fn send(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     body: Body,
-) -> Result<Json<TestDeliveryJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<TestDeliveryJson>), ApiError> {
     let new: NewTestDeliveryJson = body.parse(INVALID)?;
     let spec = spec(&api, &caller, &new)?;
     let event_type = event_type(&api, &spec, new.event.as_deref())?;
@@ -83,7 +84,10 @@ pub(crate) async fn send(
         let detail = format!("The endpoint cannot be used: {reason}.");
         ApiError::invalid(INVALID, detail).with_pointer("/url")
     })?;
-    Ok(Json(TestDeliveryJson {
+    let note = AuditNote::of_object(new.subscription.unwrap_or_default())
+        .with("url", url.clone())
+        .with("event", event_type.name);
+    let answer = TestDeliveryJson {
         event: event_type.name.to_owned(),
         url,
         delivered: report.error.is_none(),
@@ -91,7 +95,8 @@ pub(crate) async fn send(
         error: report.error,
         duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
         body: String::from_utf8_lossy(&report.body).into_owned(),
-    }))
+    };
+    Ok((Extension(note), Json(answer)))
 }
 
 /// Returns the spec of the subscription, or a spec for the URL.

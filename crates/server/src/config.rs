@@ -58,6 +58,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The quarantine.
     pub quarantine: QuarantineConfig,
+    /// The audit.
+    pub audit: AuditConfig,
     /// The doors.
     pub ingest: IngestConfig,
     /// The Kinesis door.
@@ -159,6 +161,13 @@ pub struct LogConfig {
 pub struct QuarantineConfig {
     /// The oldest records are dropped while the quarantine is larger than this.
     pub max_bytes: Option<u64>,
+}
+
+/// The audit.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// Entries that are older than this are removed.
+    pub max_age: Option<Duration>,
 }
 
 /// The doors.
@@ -273,6 +282,9 @@ impl Default for Config {
             },
             quarantine: QuarantineConfig {
                 max_bytes: Some(1 << 30),
+            },
+            audit: AuditConfig {
+                max_age: Some(Duration::from_hours(400 * 24)),
             },
             ingest: IngestConfig {
                 max_event_bytes: intake.limits.max_event_bytes,

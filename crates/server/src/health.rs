@@ -17,6 +17,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use easel_access::{Authorizer, Caller, Problem, Scope, require_scope};
+use easel_audit::Audit;
 use easel_catalog::Reach;
 use easel_log::SharedLog;
 use easel_subscriptions::{State as SubscriptionState, Subscriptions};
@@ -35,6 +36,7 @@ pub(crate) struct Health {
     pub(crate) quarantine: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) lane_count: watch::Receiver<Option<usize>>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -52,6 +54,7 @@ struct GuardedHealth {
 struct ReadinessJson {
     ready: bool,
     log: &'static str,
+    audit: &'static str,
     deliveries: &'static str,
     /// The number of running lanes. Counts and names are only for a token with the scope `read` that is not
     /// confined to one root account.
@@ -116,8 +119,8 @@ async fn alive() -> &'static str {
     "ok"
 }
 
-/// Shows whether the server is ready: it can store events, every active subscription has a lane, the
-/// cursors are saved, and every balance adds up. Counts and names are only for a token with the scope `read`.
+/// Shows whether the server is ready: it can store events and write the audit, every active subscription has a
+/// lane, the cursors are saved, and every balance adds up. Counts and names are only for a token with the scope `read`.
 #[utoipa::path(get, path = "/readyz", operation_id = "show_readiness", tag = "health", security(()), responses((status = OK, body = ReadinessJson), (status = SERVICE_UNAVAILABLE, description = "The server is not ready.", body = ReadinessJson)))]
 async fn readiness(State(guarded): State<GuardedHealth>, head: Parts) -> impl IntoResponse {
     let readiness = guarded.health.readiness();
@@ -174,10 +177,12 @@ impl Health {
             .filter(|subscription| !self.subscriptions.balance(subscription).adds_up())
             .map(|subscription| subscription.full_name().to_string())
             .collect();
+        let audit_failing = self.audit.is_failing();
         let is_healthy = self.subscriptions.is_healthy();
         ReadinessJson {
-            ready: !refusing && served && is_healthy && unbalanced.is_empty(),
+            ready: !refusing && !audit_failing && served && is_healthy && unbalanced.is_empty(),
             log: if refusing { "refusing" } else { "writable" },
+            audit: if audit_failing { "failing" } else { "writable" },
             deliveries: if paused { "paused" } else { "running" },
             lanes: Some(lanes.unwrap_or(0)),
             active: Some(active),
@@ -243,6 +248,15 @@ mod tests {
     use super::*;
     use crate::gauges;
 
+    /// Returns an audit whose folder is removed already. It writes nothing here.
+    fn audit() -> Arc<Audit> {
+        let folder = tempfile::tempdir().unwrap();
+        let sealer = easel_keys::Sealer::ephemeral().unwrap();
+        let path = folder.path().join("audit.db");
+        let clock = Arc::new(|| SystemClock.now());
+        Arc::new(Audit::open(&path, &sealer, None, clock).unwrap())
+    }
+
     /// Returns the answer of `/readyz` with one active subscription and this number of lanes.
     async fn ready(lanes: Option<usize>) -> (StatusCode, String) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -265,6 +279,7 @@ mod tests {
             log,
             subscriptions,
             lane_count: watch::channel(lanes).1,
+            audit: audit(),
             metrics: gauges::recorder().unwrap(),
         })
         .await
@@ -309,6 +324,7 @@ mod tests {
                 quarantine: Arc::clone(&log),
                 log,
                 lane_count: watch::channel(Some(1)).1,
+                audit: audit(),
                 metrics: gauges::recorder().unwrap(),
             })
             .await;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use easel_audit::{Audit, AuditUnavailable};
 use easel_ingest::KinesisAccess;
 use easel_keys::Secret;
 use easel_sources::{SourceSpec, SourceStoreError, Sources};
@@ -14,6 +15,7 @@ use easel_subscriptions::{ChangeError, Declaration, Subscriptions};
 use thiserror::Error;
 use tracing::info;
 
+use crate::audit_records::declared_settings;
 use crate::catalog_folder::OwnFiles;
 use crate::kinesis_auth::kinesis_auth;
 use crate::tls::Tls;
@@ -31,6 +33,7 @@ struct ReloadTarget {
     kinesis: KinesisAccess,
     webhooks: Webhooks,
     tls: Option<Tls>,
+    audit: Arc<Audit>,
     applied: Mutex<AppliedSettings>,
 }
 
@@ -60,6 +63,9 @@ pub enum ReloadError {
     /// The store of sources cannot be read.
     #[error(transparent)]
     Sources(#[from] SourceStoreError),
+    /// The settings were applied, but the audit cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
 }
 
 impl Reloader {
@@ -70,6 +76,7 @@ impl Reloader {
         kinesis: KinesisAccess,
         webhooks: Webhooks,
         tls: Option<Tls>,
+        audit: Arc<Audit>,
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,
@@ -77,6 +84,7 @@ impl Reloader {
             kinesis,
             webhooks,
             tls,
+            audit,
             applied: Mutex::new(AppliedSettings {
                 config: prepared.config.clone(),
                 ca_file: prepared.ca_file.clone(),
@@ -175,6 +183,8 @@ impl Reloader {
             applied.config.webhook = config.webhook;
             applied.ca_file = ca_file;
         });
+        let applied = self.with_applied(|applied| declared_settings(&applied.config));
+        self.0.audit.declare(applied).await?;
         Ok(reloaded)
     }
 

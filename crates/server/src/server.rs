@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use easel_access::Refusals;
-use easel_api::{Api, ReadTlsProblem, ServerFacts};
-use easel_catalog::{Catalog, TellOperator};
+use easel_api::{Api, ReadTlsProblem, ServerFacts, audited};
+use easel_audit::{Audit, AuditError, reseal_audit};
+use easel_catalog::{Catalog, Reach, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
 use easel_ingest::{Doors, Intake, Kinesis, recover_imports};
@@ -24,12 +25,16 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::audit_records::{declared_settings, server_entry, start_details};
 use crate::callers::{CallerUpkeep, Callers};
 use crate::canvas_calls::{CanvasCalls, CanvasDeps};
 use crate::connections::Connections;
-use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session};
+use crate::data_folder::{
+    ACCESS, AUDIT, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session,
+};
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken};
 use crate::guard_report::GuardReport;
@@ -74,6 +79,9 @@ pub struct Server {
     first_token: FirstToken,
     reloader: Reloader,
     keys: Arc<Keys>,
+    audit: Arc<Audit>,
+    /// Requests that change something. They end also if their clients leave.
+    changes: TaskTracker,
     guard_report: GuardReport,
     /// Cancelled first when the server stops. It ends streams and long polls.
     stopping: CancellationToken,
@@ -144,6 +152,7 @@ impl Server {
         if !lost.is_empty() {
             return Err(StartError::LostSources { names: lost });
         }
+        let audit = open_audit(&folder, &keys, &config, &clock)?;
         keys.set_reseal(reseal(&store, &keys, &folder))?;
         let stores = Stores {
             folder: &folder,
@@ -209,6 +218,7 @@ impl Server {
                 tasks: Mutex::default(),
             }),
             send_test: test_delivery::sender(webhooks.make_webhook(), form_maker),
+            audit: Arc::clone(&audit),
             keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),
             server: ServerFacts {
@@ -232,6 +242,7 @@ impl Server {
             kinesis.access(),
             webhooks.clone(),
             tls.clone(),
+            Arc::clone(&audit),
         );
         let guard_report = GuardReport::new(webhooks, Arc::clone(&subscriptions));
         let health = Health {
@@ -239,6 +250,7 @@ impl Server {
             quarantine: logs.shared_quarantine(),
             subscriptions: Arc::clone(&subscriptions),
             lane_count: dispatch.lane_count(),
+            audit: Arc::clone(&audit),
             metrics: metrics.clone(),
         };
         let intake = Intake::new(log, quarantine, Arc::clone(&clock), config.ingest.options());
@@ -253,6 +265,8 @@ impl Server {
         let mut document = easel_ingest::document(&prepared.triggers);
         document.merge(health::document());
         let authorizer = callers.authorizer.clone();
+        let described = easel_api::document(document.clone());
+        let changes = TaskTracker::new();
         let app = easel_api::routes(api, &authorizer, document)
             .merge(easel_ingest::routes(Doors {
                 intake,
@@ -274,8 +288,11 @@ impl Server {
             clock: &clock,
             listener: canvas_listener,
             tls: tls.clone(),
+            audit: &audit,
+            changes: &changes,
         };
         let (canvas, app) = CanvasCalls::new(canvas_deps, app);
+        let app = audited(app, &described, Arc::clone(&audit), changes.clone());
         let app = easel_api::fallbacks(app);
         let local = local_listener.map(|listener| Connections::new(listener, app.clone()));
         let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
@@ -283,7 +300,18 @@ impl Server {
             .map(|(listener, _)| Connections::new(listener, health::open_routes(health)));
         let main = Connections::new(listener, app).with_tls(tls.clone());
 
+        let details = start_details(session.generation);
+        let started = server_entry(clock.now(), "server.start", "", &details);
+        audit.record(started).await?;
+        audit.declare(declared_settings(&config)).await?;
         let first_token = prepare_access(&folder, &config, &callers, local_address, &clock)?;
+        if !matches!(first_token, FirstToken::Existing) {
+            for token in callers.tokens.list(&Reach::Everything) {
+                let details = [("name", token.settings.name.into())];
+                let created = server_entry(clock.now(), "token.create", token.id, &details);
+                audit.record(created).await?;
+            }
+        }
         Ok(Self {
             config,
             folder,
@@ -295,7 +323,7 @@ impl Server {
             dispatch,
             drift,
             vitals,
-            operator_events,
+            operator_events: operator_events.with_audit(Arc::clone(&audit)),
             clock,
             metrics,
             caller_upkeep: callers.upkeep(),
@@ -311,6 +339,8 @@ impl Server {
             first_token,
             reloader,
             keys,
+            audit,
+            changes,
             guard_report,
             stopping,
         })
@@ -462,14 +492,32 @@ fn open_keys(
     Ok(Arc::new(keys))
 }
 
+/// Opens the audit.
+fn open_audit(
+    folder: &DataFolder,
+    keys: &Keys,
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Audit>, StartError> {
+    let clock = Arc::clone(clock);
+    let now = Arc::new(move || clock.now());
+    let file = folder.file(AUDIT);
+    match Audit::open(&file, &keys.sealer(), config.audit.max_age, now) {
+        Ok(audit) => Ok(Arc::new(audit)),
+        Err(AuditError::Key(_) | AuditError::NoKey) => Err(StartError::LostAudit),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Returns the function that seals the secrets of all data files again.
 pub(crate) fn reseal(store: &Arc<SqliteStore>, keys: &Keys, folder: &DataFolder) -> Reseal {
     let (store, sealer) = (Arc::clone(store), keys.sealer());
-    let sources = folder.file(SOURCES);
+    let (sources, audit) = (folder.file(SOURCES), folder.file(AUDIT));
     Box::new(move || {
         let in_state = store.reseal().map_err(|error| error.to_string())?;
         let in_sources = reseal_sources(&sources, &sealer).map_err(|error| error.to_string())?;
-        Ok(in_state + in_sources)
+        let in_audit = reseal_audit(&audit, &sealer).map_err(|error| error.to_string())?;
+        Ok(in_state + in_sources + in_audit)
     })
 }
 

@@ -19,8 +19,9 @@ const MAX_NAMES: usize = 3;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attention)]
 pub(crate) struct AttentionJson {
-    /// The kind of problem, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
-    /// `lanes_missing`, `balance`, `disk`, `certificate`, `losing_events`, `deactivated`, `waits_for_operator`,
+    /// The kind of problem, for programs: `audit_failing`, `audit_damaged`, `log_refusing`, `log_unreadable`,
+    /// `log_damaged`, `cursors_unsaved`, `lanes_missing`, `balance`, `disk`, `certificate`, `losing_events`,
+    /// `deactivated`, `waits_for_operator`,
     /// `holding`, `paused_by_endpoint`, `unguarded`, `dead_letters`, `behind`, `source_unreachable`,
     /// `source_failing`, `quarantine` or `drift`.
     code: &'static str,
@@ -35,6 +36,16 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     if !status.log.writable || !status.quarantine.writable {
         let detail = "a log refuses writes after a failed write; fix the cause and restart";
         note("log_refusing", detail.to_owned());
+    }
+    if status.audit.failing {
+        let detail = "the audit cannot be written, so nothing can be changed or read";
+        note("audit_failing", detail.to_owned());
+    }
+    if status.audit.damaged > 0 {
+        let faults = counted(status.audit.damaged, "fault");
+        let detail =
+            format!("the start found {faults} of the audit; `easel audit verify` shows them");
+        note("audit_damaged", detail);
     }
     if !status.log.readable {
         note("log_unreadable", "the log cannot be read".to_owned());
@@ -215,7 +226,7 @@ mod tests {
 
     use crate::server_facts::MIN_FREE_BYTES;
 
-    use super::super::{DiskJson, DriftStatusJson, LogJson, QuarantineJson};
+    use super::super::{AuditStatusJson, DiskJson, DriftStatusJson, LogJson, QuarantineJson};
     use super::*;
 
     /// Returns a status without problems.
@@ -240,6 +251,10 @@ mod tests {
                 max_bytes: None,
             },
             disk: None,
+            audit: AuditStatusJson {
+                failing: false,
+                damaged: 0,
+            },
             drift: DriftStatusJson {
                 sightings: 0,
                 new: 0,
@@ -285,6 +300,10 @@ mod tests {
             writable: false,
             records: Some(1),
         };
+        status.audit = AuditStatusJson {
+            failing: true,
+            damaged: 2,
+        };
         status.log.readable = false;
         status.log.damaged = Some(2);
         status.log.max_age_seconds = Some(400);
@@ -315,6 +334,14 @@ mod tests {
             (
                 "log_refusing",
                 "a log refuses writes after a failed write; fix the cause and restart",
+            ),
+            (
+                "audit_failing",
+                "the audit cannot be written, so nothing can be changed or read",
+            ),
+            (
+                "audit_damaged",
+                "the start found 2 faults of the audit; `easel audit verify` shows them",
             ),
             ("log_unreadable", "the log cannot be read"),
             ("log_damaged", "2 records of the log are unreadable"),

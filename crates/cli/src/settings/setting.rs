@@ -299,6 +299,13 @@ pub(crate) const ALL: &[Setting] = &[
         },
     },
     Setting {
+        key: "audit.max_age",
+        requirement: "a length of time of at least 1m such as \"400d\", or \"off\"",
+        set: |config, text| put_unless_off(&mut config.audit.max_age, text, age),
+        is_secret: false,
+        show: |config| config.audit.max_age.map_or(OFF.to_owned(), show_duration),
+    },
+    Setting {
         key: "ingest.max_event_bytes",
         requirement: "a size from 1KiB to 256MiB such as \"1MiB\"",
         set: |config, text| {

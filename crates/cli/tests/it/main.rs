@@ -1,6 +1,10 @@
 //! End-to-end tests of the command: exit code, stdout and stderr, with a real server.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod audit_kill;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod caliper;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod access;
+mod audit;
 #[cfg(test)]
 mod caliper;
 #[cfg(test)]
@@ -26,6 +27,8 @@ mod passage;
 mod refusals;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod tenants;
 #[cfg(test)]
 mod test_delivery;
 #[cfg(test)]
