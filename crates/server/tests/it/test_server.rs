@@ -92,6 +92,24 @@ impl TestServer {
         )
     }
 
+    /// Sends a request without a body, and reads the answer up to `text`.
+    pub(crate) async fn read_until(
+        &self,
+        request: hyper::http::request::Builder,
+        text: &str,
+    ) -> (StatusCode, String) {
+        let request = request.body(Full::default()).unwrap();
+        let mut response = self.client.request(request).await.unwrap();
+        let mut read = String::new();
+        while !read.contains(text)
+            && let Some(frame) = response.frame().await
+        {
+            let data = frame.unwrap().into_data().unwrap_or_default();
+            read.push_str(&String::from_utf8_lossy(&data));
+        }
+        (response.status(), read)
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str) -> hyper::http::request::Builder {
         Request::builder()
             .method(method)
