@@ -1,11 +1,13 @@
 //! Identifies the caller of a request and checks its scope.
 //!
-//! The check uses only the headers and memory. A token is looked up by the hash of its secret, so the
-//! time of the lookup reveals nothing about the stored secrets. [`Refusals`] counts and logs every
-//! refusal.
+//! The check of a token uses only the headers and memory. A token is looked up by the hash of its secret, so the
+//! time of the lookup reveals nothing about the stored secrets. A token of the operator's identity provider can
+//! wait for the keys of the provider. [`Refusals`] counts and logs every refusal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -13,12 +15,18 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use blake3::Hash;
-use easel_catalog::Reach;
 use easel_keys::Secret;
 
+use crate::oidc::{OidcError, is_jwt};
+use crate::peer::peer_address;
 use crate::refusals::{Reason, Refusals, RefusedRequest};
+use crate::token_map::FoundToken;
 use crate::tokens::hash_of;
-use crate::{Problem, Scope, Scopes, Tokens};
+use crate::validity::Validity;
+use crate::{Caller, Oidc, Problem, Scope, Tokens};
+
+/// `Retry-After` if the keys of the identity provider cannot be fetched.
+const KEYS_PAUSE: Duration = Duration::from_secs(30);
 
 /// Identifies the caller of a request and checks its scope.
 #[derive(Clone, Debug)]
@@ -27,6 +35,7 @@ pub struct Authorizer {
     tokens: Option<Arc<Tokens>>,
     /// The hash of the token of local commands.
     local_hash: Option<Hash>,
+    oidc: Option<Arc<Oidc>>,
     refusals: Arc<Refusals>,
 }
 
@@ -35,8 +44,7 @@ impl Authorizer {
     pub fn new(tokens: Arc<Tokens>) -> Self {
         Self {
             tokens: Some(tokens),
-            local_hash: None,
-            refusals: Arc::default(),
+            ..Self::without_tokens()
         }
     }
 
@@ -45,6 +53,7 @@ impl Authorizer {
         Self {
             tokens: None,
             local_hash: None,
+            oidc: None,
             refusals: Arc::default(),
         }
     }
@@ -64,9 +73,21 @@ impl Authorizer {
         }
     }
 
+    /// Also accepts tokens of an identity provider.
+    #[must_use]
+    pub fn with_oidc(self, oidc: Oidc) -> Self {
+        Self {
+            oidc: Some(Arc::new(oidc)),
+            ..self
+        }
+    }
+
     /// Returns the caller if its token has `scope`. Otherwise counts and logs the refusal.
-    pub fn authorize(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
-        self.decide(&head.headers, scope).map_err(|refusal| {
+    ///
+    /// Whoever reads the body of the request must read [`Caller::metered`] in place of the body.
+    pub async fn authorize(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
+        let decided = self.decide(head, scope).await;
+        decided.map_err(|refusal| {
             self.refusals.note(
                 head,
                 RefusedRequest {
@@ -74,30 +95,56 @@ impl Authorizer {
                     token_id: refusal.token_id(),
                     access_key_id: None,
                     target: head.uri.path(),
-                    detail: scope.as_str(),
+                    detail: &refusal.detail(scope),
                 },
             );
             refusal.into()
         })
     }
 
-    fn decide(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, AuthError> {
+    async fn decide(&self, head: &Parts, scope: Scope) -> Result<Caller, AuthError> {
+        let address = peer_address(head);
         let Some(tokens) = &self.tokens else {
-            return Ok(Caller::LOCAL);
+            return Ok(Caller::local(address));
         };
-        let hash = hash_of(bearer(headers).ok_or(AuthError::Missing)?);
+        let bearer = bearer(&head.headers).ok_or(AuthError::Missing)?;
+        let hash = hash_of(bearer);
         if self.local_hash == Some(hash) {
-            return Ok(Caller::LOCAL);
+            return Ok(Caller::local(address));
         }
-        let token = tokens.find(&hash).ok_or(AuthError::Unknown)?;
-        if !token.scopes.contains(scope) {
-            let token_id = token.id;
-            return Err(AuthError::Forbidden { token_id, scope });
+        let caller = match (tokens.find(&hash), &self.oidc) {
+            (FoundToken::Valid(entry), _) => {
+                let token_id = entry.token.id;
+                if let Err(wait) = entry.token_use.meter.take_request() {
+                    return Err(AuthError::TooFast { token_id, wait });
+                }
+                Caller {
+                    actor: token_id.clone(),
+                    token_id: Some(token_id),
+                    address,
+                    scopes: entry.token.settings.scopes,
+                    reach: entry.token.settings.reach,
+                    validity: Validity::Secret(hash),
+                    token_use: Some(entry.token_use),
+                }
+            }
+            (FoundToken::Expired { token_id }, _) => {
+                return Err(AuthError::Expired {
+                    token_id: Some(token_id),
+                });
+            }
+            (FoundToken::Unknown, Some(oidc)) if is_jwt(bearer) => oidc
+                .verify(bearer, tokens.now())
+                .await?
+                .into_caller(address),
+            (FoundToken::Unknown, _) => return Err(AuthError::Unknown),
+        };
+        if caller.scopes.contains(scope) {
+            return Ok(caller);
         }
-        Ok(Caller {
-            token_id: Some(token.id),
-            scopes: token.scopes,
-            reach: Reach::Everything,
+        Err(AuthError::Forbidden {
+            token_id: caller.token_id,
+            scope,
         })
     }
 }
@@ -108,8 +155,26 @@ enum AuthError {
     Missing,
     /// The token does not exist.
     Unknown,
+    /// The token has expired, or a newer secret has replaced this one.
+    Expired { token_id: Option<String> },
+    /// The token is used faster than its limits allow.
+    TooFast { token_id: String, wait: Duration },
+    /// The token of the identity provider is refused.
+    Oidc(OidcError),
     /// The token lacks the scope.
-    Forbidden { token_id: String, scope: Scope },
+    Forbidden {
+        token_id: Option<String>,
+        scope: Scope,
+    },
+}
+
+impl From<OidcError> for AuthError {
+    fn from(error: OidcError) -> Self {
+        if error.is_expired() {
+            return Self::Expired { token_id: None };
+        }
+        Self::Oidc(error)
+    }
 }
 
 impl AuthError {
@@ -117,14 +182,32 @@ impl AuthError {
         match self {
             Self::Missing => Reason::TokenMissing,
             Self::Unknown => Reason::TokenUnknown,
+            Self::Expired { .. } => Reason::TokenExpired,
+            Self::TooFast { .. } => Reason::RateLimited,
+            Self::Oidc(OidcError::NoReach) => Reason::ReachMissing,
+            Self::Oidc(OidcError::KeysUnavailable { .. }) => Reason::OidcKeysUnavailable,
+            Self::Oidc(_) => Reason::OidcTokenInvalid,
             Self::Forbidden { .. } => Reason::ScopeMissing,
         }
     }
 
     fn token_id(&self) -> Option<&str> {
         match self {
-            Self::Missing | Self::Unknown => None,
-            Self::Forbidden { token_id, .. } => Some(token_id),
+            Self::Missing | Self::Unknown | Self::Oidc(_) => None,
+            Self::Expired { token_id } | Self::Forbidden { token_id, .. } => token_id.as_deref(),
+            Self::TooFast { token_id, .. } => Some(token_id),
+        }
+    }
+
+    /// Returns what the log says about the refusal.
+    fn detail(&self, scope: Scope) -> String {
+        match self {
+            Self::Oidc(error) => error.to_string(),
+            Self::Missing
+            | Self::Unknown
+            | Self::Expired { .. }
+            | Self::TooFast { .. }
+            | Self::Forbidden { .. } => scope.to_string(),
         }
     }
 }
@@ -134,49 +217,38 @@ impl From<AuthError> for Problem {
         match refusal {
             AuthError::Missing => missing(),
             AuthError::Unknown => unknown(),
+            AuthError::Expired { .. } => expired(),
+            AuthError::TooFast { wait, .. } => too_fast(wait),
+            AuthError::Oidc(error) => oidc_refused(&error),
             AuthError::Forbidden { scope, .. } => forbidden(scope),
         }
     }
 }
 
-/// The caller of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The id of the caller's token. `None` for local commands, and if no token is required.
-    pub token_id: Option<String>,
-    /// What the caller may do.
-    pub scopes: Scopes,
-    /// What the caller may see and change.
-    pub reach: Reach,
-}
-
-impl Caller {
-    /// The caller of a local command, and every caller if no token is required.
-    const LOCAL: Self = Self {
-        token_id: None,
-        scopes: Scopes::ALL,
-        reach: Reach::Everything,
-    };
-
-    /// Refuses a caller that is confined to one root account. For what belongs to the whole server.
-    pub fn require_everything(&self) -> Result<(), Problem> {
-        match self.reach {
-            Reach::Everything => Ok(()),
-            Reach::RootAccount(_) => Err(confined()),
-        }
-    }
-}
-
-/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions.
+/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions and to those of the
+/// response.
 pub async fn require_scope(
     State((authorizer, scope)): State<(Authorizer, Scope)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut head, body) = request.into_parts();
-    let caller = authorizer.authorize(&head, scope)?;
-    head.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(head, body)).await)
+    let caller = authorizer.authorize(&head, scope).await?;
+    let body = caller.metered(body);
+    head.extensions.insert(caller.clone());
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    response.extensions_mut().insert(caller);
+    Ok(response)
+}
+
+/// Middleware that refuses callers that are confined to one root account. [`require_scope`] must come first.
+pub async fn require_everything(
+    caller: Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    caller.0.require_everything()?;
+    Ok(next.run(request).await)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -193,15 +265,46 @@ fn missing() -> Problem {
 
 fn unknown() -> Problem {
     let detail = "This token is unknown; it may have been removed.";
-    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-    Problem::new(StatusCode::UNAUTHORIZED, "token_unknown", detail)
-        .with_header(WWW_AUTHENTICATE, challenge)
+    invalid("token_unknown", detail)
 }
 
-fn confined() -> Problem {
-    let detail =
-        "This token is confined to one root account, and this call concerns the whole server.";
-    Problem::new(StatusCode::FORBIDDEN, "reach_too_small", detail)
+/// Only who has the whole secret gets this answer, so it tells a guesser nothing.
+fn expired() -> Problem {
+    let detail = "This token has expired, or a newer secret has replaced it.";
+    invalid("token_expired", detail)
+}
+
+fn invalid(code: &'static str, detail: impl Into<String>) -> Problem {
+    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail).with_header(WWW_AUTHENTICATE, challenge)
+}
+
+fn too_fast(wait: Duration) -> Problem {
+    let detail = "This token is used faster than its limits allow.";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait)
+}
+
+fn oidc_refused(error: &OidcError) -> Problem {
+    match error {
+        OidcError::NoReach => {
+            let detail = "The claims of this token do not say what it may reach.";
+            Problem::new(StatusCode::FORBIDDEN, "reach_missing", detail)
+        }
+        // The reason can name addresses, so it is only in the log.
+        OidcError::KeysUnavailable { .. } => {
+            let detail = "The keys of the identity provider cannot be fetched now.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", detail)
+                .retry_after(KEYS_PAUSE)
+        }
+        OidcError::Jwt(_)
+        | OidcError::NoExpiry
+        | OidcError::WrongAudience
+        | OidcError::NoSubject => {
+            let detail =
+                format!("This token of the identity provider is refused: failed to {error}.");
+            invalid("token_invalid", detail)
+        }
+    }
 }
 
 fn forbidden(scope: Scope) -> Problem {

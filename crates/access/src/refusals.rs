@@ -7,15 +7,16 @@
 //! reports their number.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use metrics::{counter, describe_counter};
 use tokio::time::Instant;
 use tracing::warn;
+
+use crate::peer::peer_address;
 
 const REFUSED: &str = "easel_refused_requests_total";
 
@@ -37,8 +38,18 @@ pub enum Reason {
     TokenMissing,
     /// A bearer token that does not exist.
     TokenUnknown,
+    /// A bearer token that has expired, or that a newer secret has replaced.
+    TokenExpired,
     /// A bearer token without the scope that the route requires.
     ScopeMissing,
+    /// A bearer token that sends faster than its limits allow.
+    RateLimited,
+    /// A token of the operator's identity provider that is not valid here.
+    OidcTokenInvalid,
+    /// A token of the operator's identity provider that says nothing about its reach.
+    ReachMissing,
+    /// A token of the operator's identity provider whose keys cannot be fetched.
+    OidcKeysUnavailable,
     /// No AWS signature.
     SignatureMissing,
     /// An AWS signature that lacks a part.
@@ -59,10 +70,15 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::TokenMissing,
         Self::TokenUnknown,
+        Self::TokenExpired,
         Self::ScopeMissing,
+        Self::RateLimited,
+        Self::OidcTokenInvalid,
+        Self::ReachMissing,
+        Self::OidcKeysUnavailable,
         Self::SignatureMissing,
         Self::SignatureIncomplete,
         Self::SignatureExpired,
@@ -78,7 +94,12 @@ impl Reason {
         match self {
             Self::TokenMissing => "token_missing",
             Self::TokenUnknown => "token_unknown",
+            Self::TokenExpired => "token_expired",
             Self::ScopeMissing => "scope_missing",
+            Self::RateLimited => "rate_limited",
+            Self::OidcTokenInvalid => "oidc_token_invalid",
+            Self::ReachMissing => "reach_missing",
+            Self::OidcKeysUnavailable => "oidc_keys_unavailable",
             Self::SignatureMissing => "signature_missing",
             Self::SignatureIncomplete => "signature_incomplete",
             Self::SignatureExpired => "signature_expired",
@@ -156,7 +177,7 @@ impl Refusals {
     pub fn new() -> Self {
         describe_counter!(
             REFUSED,
-            "Requests refused because of the token, the signature or an invalid Kinesis call, by reason."
+            "Requests refused because of the token, its limits, the signature or an invalid Kinesis call, by reason."
         );
         for reason in Reason::ALL {
             counter!(REFUSED, "reason" => reason.as_str()).increment(0);
@@ -201,12 +222,6 @@ impl Refusals {
     fn window(&self) -> MutexGuard<'_, LineWindow> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns the peer address of the connection.
-fn peer_address(head: &Parts) -> Option<IpAddr> {
-    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(peer.0.ip().to_canonical())
 }
 
 /// Returns the client address that a proxy reports. Without a trusted proxy, clients can forge it.

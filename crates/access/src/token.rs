@@ -5,24 +5,85 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use easel_catalog::Reach;
 use easel_keys::Secret;
 use jiff::Timestamp;
 
-use crate::Scopes;
+use crate::{Scopes, TokenLimits};
 
-/// A token, without its secret.
+/// A token, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// The public id, for lists and removal. It is not derived from the secret.
     pub id: String,
+    /// What can be set.
+    pub settings: TokenSettings,
+    /// When the token was created.
+    pub created_at: Timestamp,
+    /// When the token was last used, to the second.
+    pub last_used_at: Option<Timestamp>,
+    /// Until when an older secret works, too. `None` if only the newest secret works.
+    pub overlap_ends_at: Option<Timestamp>,
+}
+
+/// What can be set for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
     /// The name for people.
     pub name: String,
     /// What the token may do.
     pub scopes: Scopes,
-    /// When the token was created.
-    pub created_at: Timestamp,
+    /// What the token may see and change.
+    pub reach: Reach,
+    /// From when on the token is refused.
+    pub expires_at: Option<Timestamp>,
+    /// How fast the token may send.
+    pub limits: TokenLimits,
 }
 
+impl TokenSettings {
+    /// The settings of a token that reaches everything, does not expire and has no limits.
+    pub fn new(name: &str, scopes: Scopes) -> Self {
+        Self {
+            name: name.to_owned(),
+            scopes,
+            reach: Reach::Everything,
+            expires_at: None,
+            limits: TokenLimits::default(),
+        }
+    }
+}
+
+/// A change of a token. `None` leaves a setting as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenChange {
+    /// The new name.
+    pub name: Option<String>,
+    /// The new expiry; `Some(None)` removes it.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// The new limit of requests; `Some(None)` removes it.
+    pub max_requests_per_second: Option<Option<std::num::NonZeroU32>>,
+    /// The new limit of bytes; `Some(None)` removes it.
+    pub max_bytes_per_second: Option<Option<std::num::NonZeroU64>>,
+}
+
+impl TokenChange {
+    /// Changes `settings`.
+    pub(crate) fn apply(self, settings: &mut TokenSettings) {
+        if let Some(name) = self.name {
+            settings.name = name;
+        }
+        if let Some(expires_at) = self.expires_at {
+            settings.expires_at = expires_at;
+        }
+        if let Some(limit) = self.max_requests_per_second {
+            settings.limits.max_requests_per_second = limit;
+        }
+        if let Some(limit) = self.max_bytes_per_second {
+            settings.limits.max_bytes_per_second = limit;
+        }
+    }
+}
 /// Generates an id: 12 characters of base64url. The first is a letter, so that no command line
 /// parses the id as an option.
 pub(crate) fn new_id() -> Result<String, getrandom::Error> {

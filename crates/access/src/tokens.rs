@@ -1,80 +1,91 @@
 //! All tokens, in memory and in the file `access.db`.
 //!
-//! The file is SQLite, format 2. The table `token` has one row per token: its id, name, scopes,
-//! creation time (all as text) and the BLAKE3 hash of its secret. Format 2 added the table `folder`.
-//! The file never contains a secret. All rows are also in memory, so a request is checked without I/O.
-//! The file changes first, so every token in memory is on stable storage.
+//! A request is checked in memory. The file changes first, so every token in memory is on stable storage. Only
+//! the times of the last uses are in memory first; [`Tokens::save_last_uses`] writes them now and then.
 //!
-//! Creating and removing a token waits for the disk; a lookup never does.
+//! Changes wait for the disk; a lookup never does. A caller changes and sees only the tokens that its reach
+//! includes. To the caller, any other token is one that does not exist.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use blake3::Hash;
+use easel_catalog::Reach;
 use easel_keys::Secret;
-use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
-use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::token::{new_id, new_secret};
-use crate::{Scopes, Token};
+use crate::token_file::{self, ACCESS_LAYOUT};
+use crate::token_map::{FoundToken, SecretEnd, SecretEntry, TokenEntry, TokenMap};
+use crate::token_use::TokenUse;
+use crate::validity::Validity;
+use crate::{Caller, Scopes, Token, TokenChange, TokenSettings};
 
-/// The layout of `access.db`.
-pub static ACCESS_LAYOUT: Layout = Layout {
-    noun: "file of tokens",
-    role: "access",
-    application_id: 0x4561_7361, // "Easa"
-    unnumbered_table: Some("token"),
-    migrations: &[create_tables, create_folder_table],
-    durability: Durability::Full,
-    checkpoints: Checkpoints::Automatic,
-    seen: |_connection| Ok(0),
-};
+/// The most secrets of one token that work at the same time.
+const MAX_SECRETS: usize = 16;
 
-const TABLES: &str = "
-    CREATE TABLE token (
-        id         TEXT PRIMARY KEY,
-        name       TEXT NOT NULL,
-        scopes     TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        hash       BLOB NOT NULL UNIQUE
-    ) STRICT;";
+/// How long the hash of a secret is kept after the secret was replaced, so that its owner learns why it is
+/// refused.
+const MEMORY_OF_REPLACED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The longest sleep until an end, because the clock of the machine can be set meanwhile.
+const MAX_SLEEP: Duration = Duration::from_mins(1);
+
+/// Reads the time.
+pub type ReadTime = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// All tokens.
-#[derive(Debug)]
 pub struct Tokens {
     file: Mutex<Connection>,
-    by_hash: watch::Sender<HashMap<Hash, Token>>,
+    map: watch::Sender<TokenMap>,
+    now: ReadTime,
 }
 
 impl Tokens {
     /// Opens the file at `path`, or creates it.
     pub fn open(path: &Path) -> Result<Self, TokensError> {
         let file = easel_sqlite::open(path, &ACCESS_LAYOUT)?;
-        let tokens = load(&file).map_err(|source| TokensError::Read {
+        let map = token_file::load(&file).map_err(|source| TokensError::Read {
             path: path.into(),
             source,
         })?;
         Ok(Self {
             file: Mutex::new(file),
-            by_hash: watch::Sender::new(tokens),
+            map: watch::Sender::new(map),
+            now: Arc::new(Timestamp::now),
         })
     }
 
-    /// Creates a token. Returns its secret, which cannot be read again.
+    /// Uses another clock than that of the system.
+    #[must_use]
+    pub fn with_clock(self, now: ReadTime) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Creates a token that reaches everything, does not expire and has no limits. Returns its secret, which
+    /// cannot be read again.
     pub fn create(
         &self,
         name: &str,
         scopes: Scopes,
         now: Timestamp,
     ) -> Result<(Token, Secret<String>), TokensError> {
+        self.create_with(TokenSettings::new(name, scopes), now)
+    }
+
+    /// Creates a token. Returns its secret, which cannot be read again.
+    pub fn create_with(
+        &self,
+        settings: TokenSettings,
+        now: Timestamp,
+    ) -> Result<(Token, Secret<String>), TokensError> {
         let secret = new_secret()?;
-        let token = self.add(name, scopes, &secret, now)?;
+        let token = self.insert(settings, &secret, now)?;
         Ok((token, secret))
     }
 
@@ -86,68 +97,220 @@ impl Tokens {
         secret: &Secret<String>,
         now: Timestamp,
     ) -> Result<Token, TokensError> {
+        self.insert(TokenSettings::new(name, scopes), secret, now)
+    }
+
+    fn insert(
+        &self,
+        settings: TokenSettings,
+        secret: &Secret<String>,
+        now: Timestamp,
+    ) -> Result<Token, TokensError> {
+        let token_use = Arc::new(TokenUse::new(settings.limits, None));
         let token = Token {
             id: new_id()?,
-            name: name.to_owned(),
-            scopes,
+            settings,
             created_at: now,
+            last_used_at: None,
+            overlap_ends_at: None,
         };
         let hash = hash_of(secret.expose());
-        let file = self.file();
-        file.execute(
-            "INSERT INTO token (id, name, scopes, created_at, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                token.id,
-                token.name,
-                scopes.to_string(),
-                now.to_string(),
-                hash.as_bytes().as_slice()
-            ],
-        )?;
-        self.by_hash.send_modify(|tokens| {
-            tokens.insert(hash, token.clone());
+        let mut file = self.file();
+        token_file::insert(&mut file, &token, &hash)?;
+        self.map.send_modify(|map| {
+            let (id, token) = (token.id.clone(), token.clone());
+            map.by_id
+                .insert(id.clone(), TokenEntry { token, token_use });
+            let secret = SecretEntry {
+                token_id: id,
+                ends_at: None,
+            };
+            map.by_hash.insert(hash, secret);
         });
         Ok(token)
     }
 
     /// Returns true if a token has this secret.
     pub fn has_secret(&self, secret: &Secret<String>) -> bool {
-        self.find(&hash_of(secret.expose())).is_some()
+        let hash = hash_of(secret.expose());
+        self.map.borrow().by_hash.contains_key(&hash)
     }
 
-    /// Returns all tokens, oldest first.
-    pub fn list(&self) -> Vec<Token> {
-        let mut tokens: Vec<Token> = self.by_hash.borrow().values().cloned().collect();
+    /// Returns the tokens that `reach` includes, oldest first.
+    pub fn list(&self, reach: &Reach) -> Vec<Token> {
+        let (map, now) = (self.map.borrow(), (self.now)());
+        let entries = map.by_id.values();
+        let seen = entries.filter(|entry| reach.includes(&entry.token.settings.reach));
+        let mut tokens: Vec<Token> = seen
+            .filter_map(|entry| map.shown(&entry.token.id, now))
+            .collect();
         tokens.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         tokens
     }
 
-    /// Removes the token with this id. Returns false if it does not exist.
-    pub fn remove(&self, id: &str) -> Result<bool, TokensError> {
+    /// Changes a token. `None` if `reach` includes no token with this id.
+    pub fn change(
+        &self,
+        id: &str,
+        reach: &Reach,
+        change: TokenChange,
+    ) -> Result<Option<Token>, TokensError> {
         let file = self.file();
-        let removed = file.execute("DELETE FROM token WHERE id = ?1", [id])?;
-        self.by_hash
-            .send_modify(|tokens| tokens.retain(|_hash, token| token.id != id));
-        Ok(removed > 0)
+        let Some(entry) = self.entry(id, reach) else {
+            return Ok(None);
+        };
+        let mut settings = entry.token.settings;
+        change.apply(&mut settings);
+        token_file::update(&file, id, &settings)?;
+        entry.token_use.meter.set_limits(settings.limits);
+        self.map.send_modify(|map| {
+            if let Some(entry) = map.by_id.get_mut(id) {
+                entry.token.settings = settings;
+            }
+        });
+        Ok(self.map.borrow().shown(id, (self.now)()))
     }
 
-    /// Waits until no token has this id.
-    pub async fn wait_until_removed(&self, id: &str) {
-        let mut tokens = self.by_hash.subscribe();
-        let is_removed =
-            |tokens: &HashMap<Hash, Token>| tokens.values().all(|token| token.id != id);
-        // `self` owns the sender, so the wait cannot fail.
-        drop(tokens.wait_for(is_removed).await);
+    /// Gives a token a new secret. The secrets that it has work until `overlap` is over. `None` if `reach`
+    /// includes no token with this id.
+    pub fn rotate(
+        &self,
+        id: &str,
+        reach: &Reach,
+        overlap: Duration,
+    ) -> Result<Option<(Token, Secret<String>)>, TokensError> {
+        let secret = new_secret()?;
+        let mut file = self.file();
+        if self.entry(id, reach).is_none() {
+            return Ok(None);
+        }
+        let now = (self.now)();
+        let end = now.checked_add(overlap).unwrap_or(Timestamp::MAX);
+        let mut secrets = Vec::new();
+        let mut working_count = 1;
+        for (hash, old) in &self.map.borrow().by_hash {
+            let ends_at = old.ends_at.map_or(end, |old| std::cmp::min(old, end));
+            let is_remembered = now.duration_since(ends_at) < MEMORY_OF_REPLACED;
+            if old.token_id == id && is_remembered {
+                secrets.push((*hash, Some(ends_at)));
+                working_count += usize::from(ends_at > now);
+            }
+        }
+        if working_count > MAX_SECRETS {
+            return Err(TokensError::TooManySecrets { max: MAX_SECRETS });
+        }
+        secrets.push((hash_of(secret.expose()), None));
+        token_file::replace_secrets(&mut file, id, &secrets)?;
+        self.map.send_modify(|map| {
+            map.by_hash.retain(|_hash, secret| secret.token_id != id);
+            let secrets = secrets.into_iter().map(|(hash, ends_at)| {
+                let token_id = id.to_owned();
+                (hash, SecretEntry { token_id, ends_at })
+            });
+            map.by_hash.extend(secrets);
+        });
+        let token = self.map.borrow().shown(id, now);
+        Ok(token.map(|token| (token, secret)))
+    }
+
+    /// Removes a token. Returns false if `reach` includes no token with this id.
+    pub fn remove(&self, id: &str, reach: &Reach) -> Result<bool, TokensError> {
+        let mut file = self.file();
+        if self.entry(id, reach).is_none() {
+            return Ok(false);
+        }
+        token_file::remove(&mut file, id)?;
+        self.map.send_modify(|map| {
+            map.by_id.remove(id);
+            map.by_hash.retain(|_hash, secret| secret.token_id != id);
+        });
+        Ok(true)
+    }
+
+    /// Writes the times of last uses that the file does not have.
+    pub fn save_last_uses(&self) -> Result<(), TokensError> {
+        let mut file = self.file();
+        let unsaved: Vec<_> = {
+            let map = self.map.borrow();
+            let entries = map.by_id.values().filter_map(|entry| {
+                let last = entry.token_use.unsaved()?;
+                Some((entry.token.id.clone(), last, Arc::clone(&entry.token_use)))
+            });
+            entries.collect()
+        };
+        if unsaved.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = unsaved
+            .iter()
+            .map(|(id, last, _use)| (id.clone(), *last))
+            .collect();
+        token_file::save_last_uses(&mut file, &rows)?;
+        for (_id, last, token_use) in unsaved {
+            token_use.mark_saved(last);
+        }
+        Ok(())
+    }
+
+    /// Waits until the token of a caller ends: because it was removed, because it expired, or because a newer
+    /// secret has replaced the one of the caller.
+    pub async fn wait_for_end(&self, caller: &Caller) {
+        match caller.validity {
+            Validity::Unlimited => std::future::pending().await,
+            Validity::Until(end) => self.sleep_until(end).await,
+            Validity::Secret(hash) => self.wait_for_end_of(&hash).await,
+        }
+    }
+
+    async fn wait_for_end_of(&self, hash: &Hash) {
+        let mut map = self.map.subscribe();
+        loop {
+            let end = map.borrow_and_update().end_of(hash);
+            // `self` owns the sender, so the wait for a change cannot fail.
+            match end {
+                SecretEnd::Gone => return,
+                SecretEnd::Open => drop(map.changed().await),
+                SecretEnd::At(end) => tokio::select! {
+                    changed = map.changed() => drop(changed),
+                    () = self.sleep_until(end) => return,
+                },
+            }
+        }
+    }
+
+    async fn sleep_until(&self, end: Timestamp) {
+        loop {
+            match Duration::try_from(end.duration_since((self.now)())) {
+                Ok(left) if left > Duration::ZERO => sleep(std::cmp::min(left, MAX_SLEEP)).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// Returns true if no token exists, as at the first start.
     pub fn is_empty(&self) -> bool {
-        self.by_hash.borrow().is_empty()
+        self.map.borrow().by_id.is_empty()
     }
 
-    /// Returns the token whose secret has this hash.
-    pub(crate) fn find(&self, hash: &Hash) -> Option<Token> {
-        self.by_hash.borrow().get(hash).cloned()
+    /// Returns the token whose secret has this hash, and notes its use.
+    pub(crate) fn find(&self, hash: &Hash) -> FoundToken {
+        let now = (self.now)();
+        let found = self.map.borrow().find(hash, now);
+        if let FoundToken::Valid(entry) = &found {
+            entry.token_use.note(now);
+        }
+        found
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    fn entry(&self, id: &str, reach: &Reach) -> Option<TokenEntry> {
+        let map = self.map.borrow();
+        let entry = map.by_id.get(id)?;
+        let is_seen = reach.includes(&entry.token.settings.reach);
+        is_seen.then(|| entry.clone())
     }
 
     // A panic under this lock leaves the connection valid, so a poisoned lock is ignored.
@@ -156,37 +319,15 @@ impl Tokens {
     }
 }
 
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
 /// Returns the hash that the file stores in place of a secret.
 pub(crate) fn hash_of(secret: &str) -> Hash {
     blake3::hash(secret.as_bytes())
-}
-
-fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(TABLES)
-}
-
-fn load(file: &Connection) -> Result<HashMap<Hash, Token>, rusqlite::Error> {
-    file.prepare("SELECT hash, id, name, scopes, created_at FROM token")?
-        .query_map([], |row| {
-            let token = Token {
-                id: row.get(1)?,
-                name: row.get(2)?,
-                scopes: parse_column(row, 3)?,
-                created_at: parse_column(row, 4)?,
-            };
-            Ok((Hash::from_bytes(row.get(0)?), token))
-        })?
-        .collect()
-}
-
-/// Parses the text of a column.
-fn parse_column<T>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error>
-where
-    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    row.get_ref(column)?.as_str()?.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
 }
 
 /// Why tokens could not be read or changed.
@@ -209,6 +350,12 @@ pub enum TokensError {
         /// The error of SQLite.
         #[from]
         source: rusqlite::Error,
+    },
+    /// Too many secrets of one token would work at the same time.
+    #[error("rotate the token: {max} secrets of a token can work at the same time")]
+    TooManySecrets {
+        /// The most secrets.
+        max: usize,
     },
     /// The operating system returned no random bytes for a secret.
     #[error("generate a secret")]

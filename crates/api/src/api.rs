@@ -1,14 +1,14 @@
 //! The state that every handler gets: the rooms behind the API.
 
 use std::fmt;
-use std::future::pending;
 use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
+use easel_audit::Audit;
 use easel_catalog::Catalog;
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
-use easel_log::{Clock, SharedLog};
+use easel_log::{Clock, Provenance, Record, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_sources::Sources;
 use easel_subscriptions::Subscriptions;
@@ -35,6 +35,8 @@ pub struct Api {
     pub sources: Arc<Sources>,
     /// The access tokens.
     pub tokens: Arc<Tokens>,
+    /// Who changed what, and who was shown payloads.
+    pub audit: Arc<Audit>,
     /// The keys of the server.
     pub keys: Arc<Keys>,
     /// Sends a test event to an endpoint.
@@ -56,18 +58,23 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    /// Waits until the server stops or the token of `caller` is removed. Both end streams and long
-    /// polls.
+    /// Returns true if `caller` may see this record of the log.
+    pub(crate) fn shows(&self, caller: &Caller, record: &Record) -> bool {
+        let Provenance {
+            root_account_id,
+            root_account_uuid,
+            ..
+        } = &*record.provenance;
+        let (id, uuid) = (root_account_id.as_deref(), root_account_uuid.as_deref());
+        caller.reach.covers(id, uuid)
+    }
+
+    /// Waits until the server stops or the token of `caller` ends: it is removed, it expires, or a newer secret
+    /// has replaced it. All of them end streams and long polls.
     pub(crate) async fn wait_for_end(&self, caller: &Caller) {
-        let removed = async {
-            match &caller.token_id {
-                Some(id) => self.tokens.wait_until_removed(id).await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
             () = self.stop.cancelled() => (),
-            () = removed => (),
+            () = self.tokens.wait_for_end(caller) => (),
         }
     }
 }

@@ -68,6 +68,12 @@ impl axum::response::IntoResponse for ApiError {
     }
 }
 
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         Self::storage("log_unavailable", &error)
@@ -88,7 +94,18 @@ impl From<DriftError> for ApiError {
 
 impl From<TokensError> for ApiError {
     fn from(error: TokensError) -> Self {
-        Self::storage("tokens_unavailable", &error)
+        match error {
+            TokensError::TooManySecrets { max } => {
+                let detail = format!(
+                    "{max} secrets of this token work now; wait until an overlap ends, or use a shorter one."
+                );
+                Self::conflict("too_many_secrets", detail)
+            }
+            TokensError::Open(_)
+            | TokensError::Read { .. }
+            | TokensError::Write { .. }
+            | TokensError::Random { .. } => Self::storage("tokens_unavailable", &error),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ struct SharedRefusal {
     applies: fn(&Operation) -> bool,
 }
 
-const REFUSALS: [SharedRefusal; 6] = [
+const REFUSALS: [SharedRefusal; 7] = [
     SharedRefusal {
         status: "400",
         name: "Malformed",
@@ -40,13 +40,13 @@ const REFUSALS: [SharedRefusal; 6] = [
     SharedRefusal {
         status: "401",
         name: "Unauthorized",
-        description: "`token_missing` or `token_unknown`",
+        description: "`token_missing`, `token_unknown`, `token_expired` or `token_invalid`",
         applies: |_| true,
     },
     SharedRefusal {
         status: "403",
         name: "Forbidden",
-        description: "`scope_missing`",
+        description: "`scope_missing`, `reach_missing` or `reach_too_small`",
         applies: |_| true,
     },
     SharedRefusal {
@@ -62,9 +62,15 @@ const REFUSALS: [SharedRefusal; 6] = [
         applies: |operation| operation.request_body.is_some(),
     },
     SharedRefusal {
+        status: "429",
+        name: "TooFast",
+        description: "`rate_limited`: the token is used faster than its limits allow; retry after `Retry-After`",
+        applies: |_| true,
+    },
+    SharedRefusal {
         status: "503",
         name: "Unavailable",
-        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable` or `drift_unavailable`; retry after `Retry-After`",
+        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable`, `drift_unavailable` or `audit_unavailable`; retry after `Retry-After`",
         applies: |_| true,
     },
 ];

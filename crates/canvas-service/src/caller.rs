@@ -64,6 +64,13 @@ impl CanvasCaller {
         })
     }
 
+    /// Returns the reach of the root account: by its id, or else by its UUID.
+    pub(crate) fn reach(&self) -> Reach {
+        let names = self.root_account.id.iter().chain(&self.root_account.uuid);
+        let account = names.filter_map(|name| name.parse().ok()).next();
+        account.map_or(Reach::Everything, Reach::RootAccount)
+    }
+
     /// Returns `sub` if the caller is an LTI 2 tool.
     pub fn tool_proxy(&self) -> Option<&str> {
         let subject = self.subject.as_deref()?;

@@ -13,7 +13,7 @@ use uuid::{Builder, Uuid};
     reason = "`type` is a keyword, and the glossary says `event type`"
 )]
 pub struct Event {
-    /// The id: [`event_id`] of the bytes.
+    /// The id: [`event_id`] of the bytes. [`Self::confine`] has the one exception.
     pub id: Uuid,
     /// The `event_name`, unescaped; 1 to 128 characters. A Caliper envelope has no such name:
     /// [`admit_hosted`](crate::admit_hosted) says what its type is.
@@ -42,11 +42,17 @@ pub enum EventShape {
 
 /// Returns the id of an event: the first 128 bits of BLAKE3 over its stored form, as a version 4 UUID.
 pub fn event_id(stored: &[u8]) -> Uuid {
+    event_id_of(&[stored])
+}
+
+/// Returns the id of the bytes of all parts together.
+pub(crate) fn event_id_of(parts: &[&[u8]]) -> Uuid {
     let mut bits = [0; 16];
-    blake3::Hasher::new()
-        .update(stored)
-        .finalize_xof()
-        .fill(&mut bits);
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize_xof().fill(&mut bits);
     Builder::from_random_bytes(bits).into_uuid()
 }
 

@@ -55,6 +55,8 @@ pub enum FaultCode {
     MissingAction,
     /// The `action` of the Caliper event does not name an action.
     BadAction,
+    /// The event names a root account that its sender may not send events of.
+    OutOfReach,
 }
 
 impl FaultCode {
@@ -85,6 +87,7 @@ impl FaultCode {
         Self::BadType,
         Self::MissingAction,
         Self::BadAction,
+        Self::OutOfReach,
     ];
 
     /// Returns the stable code, for programs.
@@ -115,6 +118,7 @@ impl FaultCode {
             Self::BadType => "bad_type",
             Self::MissingAction => "missing_action",
             Self::BadAction => "bad_action",
+            Self::OutOfReach => "out_of_reach",
         }
     }
 }

@@ -47,6 +47,7 @@ mod list;
 mod toml_words;
 
 mod check;
+mod confinement;
 mod finding;
 mod mask;
 mod url_masker;

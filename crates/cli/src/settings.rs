@@ -26,8 +26,8 @@ use std::path::PathBuf;
 
 use easel_keys::Secret;
 use easel_server::{
-    CanvasServiceConfig, CatalogFault, Config, ConfigError, Declaration, KinesisKey, Prepared,
-    Role, SourceSpec,
+    CanvasServiceConfig, CatalogFault, Config, ConfigError, Declaration, KinesisKey, OidcConfig,
+    Prepared, Role, SourceSpec,
 };
 use easel_sinks::{ClientError, Endpoint};
 
@@ -246,6 +246,11 @@ impl Settings {
             | ConfigError::Caliper { place: None, .. } => origin_of(setting::CATALOG_FOLDER),
             ConfigError::Webhooks(ClientError::Proxy(_)) => origin_of(setting::PROXY),
             ConfigError::Webhooks(_) => origin_of(setting::CA_FILE),
+            // A missing setting is reported at one that requires it.
+            ConfigError::Tls(fault) => {
+                let keys = setting::TLS_SETTINGS;
+                origin_of(fault.setting).or_else(|| keys.into_iter().find_map(origin_of))
+            }
             ConfigError::Masking(_) => origin_of(setting::MASKING_NAMES),
             // A missing secret is reported at a setting that requires it.
             ConfigError::CanvasService { setting, .. } => {
@@ -253,6 +258,9 @@ impl Settings {
                     .iter()
                     .chain([&CanvasServiceConfig::JWKS_FILE]);
                 origin_of(setting).or_else(|| keys.copied().find_map(origin_of))
+            }
+            ConfigError::Oidc { setting, .. } => {
+                origin_of(setting).or_else(|| origin_of(OidcConfig::ISSUER))
             }
             ConfigError::KeyInFolder => {
                 origin_of(setting::MASTER_KEY_FILE).or_else(|| origin_of(setting::DATA))
@@ -328,8 +336,13 @@ impl Settings {
             setting::PROXY,
             setting::FIRST_TOKEN,
         ];
+        let (tls, other_tls) = (&self.config.tls, &other.config.tls);
+        let is_reloadable = |key: &str| {
+            reloadable.contains(&key)
+                || (tls.is_on() == other_tls.is_on() && setting::TLS_SETTINGS.contains(&key))
+        };
         let scalars = setting::ALL.iter().filter(|setting| {
-            !reloadable.contains(&setting.key)
+            !is_reloadable(setting.key)
                 && (setting.show)(&self.config) != (setting.show)(&other.config)
         });
         let roles = self.config.caliper.roles != other.config.caliper.roles;
@@ -451,6 +464,11 @@ pub(crate) fn log_format_variable() -> Option<OsString> {
 /// Returns the origin of an option that a flag or a variable can set.
 pub(crate) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
     environment::option_origin(flag, variable, value)
+}
+
+/// Parses a size, as in settings.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    measure::size(text)
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {

@@ -18,9 +18,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::Limits;
+use easel_catalog::{Limits, Reach};
 use easel_log::NewRecord;
-use easel_triggers::{Change, ChangeFaults, ChangeOutcome, Series, Triggers};
+use easel_triggers::{Change, ChangeFault, ChangeFaults, ChangeOutcome, Series, Triggers};
 use jiff::Timestamp;
 use tracing::{error, instrument};
 use utoipa::OpenApi;
@@ -127,12 +127,13 @@ enum ChangesRefusal {
         (status = ACCEPTED, body = answer::ChangesAnswerJson),
         (status = OK, body = answer::ChangesAnswerJson, description = "`dry_run`: nothing was stored"),
         (status = BAD_REQUEST, description = "`invalid_query`, `body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
-        (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
-        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
+        (status = UNAUTHORIZED, description = "`token_missing`, `token_unknown`, `token_expired` or `token_invalid`"),
+        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`; or `reach_missing`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex`, `too_many_events` or `events_too_large`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding` or `body_is_jwt`"),
         (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` of all changes and their places. With `on_fault=skip`: every change has a fault; `changes` has the faults of each. Nothing was stored"),
+        (status = TOO_MANY_REQUESTS, description = "`rate_limited`; nothing was stored; retry after `Retry-After`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
@@ -146,7 +147,8 @@ async fn take_changes(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = authorizer.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
@@ -156,6 +158,7 @@ async fn take_changes(
         framing,
         limits: *intake.limits(),
         triggers,
+        reach: caller.reach,
         now: intake.now(),
         max_bytes: intake.max_request_bytes(),
         options,
@@ -191,6 +194,8 @@ struct ChangesParser {
     framing: RequestFraming,
     limits: Limits,
     triggers: Arc<Triggers>,
+    /// What the sender may send.
+    reach: Reach,
     now: Timestamp,
     /// The most bytes of all events of one request.
     max_bytes: usize,
@@ -211,6 +216,49 @@ impl ChangesParser {
             records.push(record);
         }
         records
+    }
+
+    /// Returns the outcome or the faults of each change.
+    fn results(&self, parts: &[&[u8]], max_bytes: usize) -> Result<ChangeResults, ChangesRefusal> {
+        let mut series = Series::new(&self.triggers, self.now);
+        let mut results = Vec::with_capacity(parts.len());
+        let (mut event_bytes, mut notes_left) = (0, MAX_NOTES);
+        for part in parts {
+            let made = Change::read(part).and_then(|change| series.events(&change));
+            let mut result = made.and_then(|outcome| self.confine(outcome));
+            let note_count = match &mut result {
+                Ok(outcome) => {
+                    let events = outcome.events.iter();
+                    event_bytes += events.map(|event| event.bytes.len()).sum::<usize>();
+                    outcome.warnings.truncate(std::cmp::max(notes_left, 1));
+                    outcome.warnings.len()
+                }
+                Err(faults) => {
+                    faults.truncate(std::cmp::max(notes_left, 1));
+                    faults.as_slice().len()
+                }
+            };
+            if event_bytes > max_bytes {
+                return Err(ChangesRefusal::TooLarge { max: max_bytes });
+            }
+            notes_left = notes_left.saturating_sub(note_count);
+            results.push(result);
+        }
+        Ok(results)
+    }
+
+    /// Confines the events of a change to the root account of the sender.
+    fn confine(&self, mut outcome: ChangeOutcome) -> Result<ChangeOutcome, ChangeFaults> {
+        for event in &mut outcome.events {
+            let sent = event.bytes.clone();
+            *event = event.clone().confine(&self.reach, &sent).map_err(|fault| {
+                // The change has the root account under a name of its own row, so no value can be named.
+                let at = String::new();
+                let what = format!("event {}: {}", event.event_type, fault.message());
+                ChangeFaults::from(ChangeFault { at, what })
+            })?;
+        }
+        Ok(outcome)
     }
 }
 
@@ -238,7 +286,7 @@ impl BodyParser for ChangesParser {
 
         let part = |range: Range<usize>| buffered.bytes.get(range).unwrap_or_default();
         let parts: Vec<&[u8]> = ranges.into_iter().map(part).collect();
-        let results = match results(&parts, &self.triggers, self.now, max_bytes) {
+        let results = match self.results(&parts, max_bytes) {
             Err(ChangesRefusal::TooLarge { .. }) if max_bytes < self.max_bytes => {
                 let bytes = buffered.bytes.capacity() + parse_bytes + self.max_bytes;
                 return Err(Shortage { bytes }.into());
@@ -257,39 +305,6 @@ impl BodyParser for ChangesParser {
 fn tree_bytes(change: &[u8]) -> usize {
     let begins_value = |byte: &&u8| matches!(**byte, b',' | b':' | b'[' | b'{');
     change.len() + change.iter().filter(begins_value).count() * VALUE_BYTES
-}
-
-/// Returns the outcome or the faults of each change.
-fn results(
-    parts: &[&[u8]],
-    triggers: &Triggers,
-    now: Timestamp,
-    max_bytes: usize,
-) -> Result<ChangeResults, ChangesRefusal> {
-    let mut series = Series::new(triggers, now);
-    let mut results = Vec::with_capacity(parts.len());
-    let (mut event_bytes, mut notes_left) = (0, MAX_NOTES);
-    for part in parts {
-        let mut result = Change::read(part).and_then(|change| series.events(&change));
-        let note_count = match &mut result {
-            Ok(outcome) => {
-                let events = outcome.events.iter();
-                event_bytes += events.map(|event| event.bytes.len()).sum::<usize>();
-                outcome.warnings.truncate(std::cmp::max(notes_left, 1));
-                outcome.warnings.len()
-            }
-            Err(faults) => {
-                faults.truncate(std::cmp::max(notes_left, 1));
-                faults.as_slice().len()
-            }
-        };
-        if event_bytes > max_bytes {
-            return Err(ChangesRefusal::TooLarge { max: max_bytes });
-        }
-        notes_left = notes_left.saturating_sub(note_count);
-        results.push(result);
-    }
-    Ok(results)
 }
 
 /// Returns the problem of a request that is rejected because of the faults of its changes.

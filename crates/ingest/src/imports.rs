@@ -22,8 +22,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use easel_access::{Authorizer, Problem, Scope};
+use axum::{Extension, Json, Router};
+use easel_access::{Authorizer, Caller, Problem, Scope};
 use easel_log::run_blocking;
 use easel_sources::{ImportFile, ImportKey, ImportState, Imports, SourceName};
 use tokio::sync::oneshot;
@@ -110,7 +110,8 @@ async fn begin(
     request: Request,
 ) -> Result<Json<ImportListJson>, Problem> {
     let (head, body) = request.into_parts();
-    routes.authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = routes.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
     let buffered = routes.intake.read(body, coding, MAX_BEGIN_BYTES).await?;
     let wanted: BeginJson =
@@ -159,7 +160,7 @@ async fn list(
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<ImportListJson>, Problem> {
-    routes.authorizer.authorize(&head, Scope::Read)?;
+    routes.authorize(&head, Scope::Read).await?;
     let (mut after, mut limit) = (String::new(), MAX_LIST);
     for (name, value) in query {
         match name.as_str() {
@@ -195,7 +196,7 @@ async fn show(
     Path(key): Path<String>,
     head: Parts,
 ) -> Result<Json<ImportJson>, Problem> {
-    routes.authorizer.authorize(&head, Scope::Read)?;
+    routes.authorize(&head, Scope::Read).await?;
     let state = load(&routes.imports, &parse_key(&key)?).await?;
     Ok(Json(state.into()))
 }
@@ -217,8 +218,8 @@ async fn remove(
     State(routes): State<ImportRoutes>,
     Path(key): Path<String>,
     head: Parts,
-) -> Result<StatusCode, Problem> {
-    routes.authorizer.authorize(&head, Scope::Manage)?;
+) -> Result<(StatusCode, Extension<Caller>), Problem> {
+    let caller = routes.authorize(&head, Scope::Manage).await?;
     let key = parse_key(&key)?;
     let locked = timeout(routes.intake.max_wait(), routes.imports.lock(&key)).await;
     let _lock = locked.map_err(|_elapsed| busy())?;
@@ -228,7 +229,7 @@ async fn remove(
         return Err(unknown());
     }
     info!(file = %key, "import forgotten");
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, Extension(caller)))
 }
 
 #[derive(IntoParams)]
@@ -276,7 +277,8 @@ async fn take_part(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    routes.authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = routes.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let part_head = parse_part_head(parse_key(&key)?, query)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
     let state = load(&routes.imports, &part_head.key).await?;
@@ -311,6 +313,13 @@ async fn take_part(
 }
 
 impl ImportRoutes {
+    /// Returns the caller. An import concerns the whole server, so a confined caller is refused.
+    async fn authorize(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
+        let caller = self.authorizer.authorize(head, scope).await?;
+        caller.require_everything()?;
+        Ok(caller)
+    }
+
     /// Runs `work` to its end, even if the client does not wait. Returns a problem if it takes too long.
     async fn finish<T: Send + 'static>(
         &self,

@@ -38,7 +38,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Reason, Refusals, RefusedRequest};
-use easel_catalog::Limits;
+use easel_catalog::{Limits, Reach};
 use easel_keys::Secret;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -129,12 +129,21 @@ pub enum KinesisAuth {
     Off,
 }
 
-/// Secrets by access key id.
+/// Keys by access key id.
 #[derive(Debug, Default)]
-pub struct KinesisKeys(HashMap<String, Secret<String>>);
+pub struct KinesisKeys(HashMap<String, SecretAccessKey>);
 
-impl FromIterator<(String, Secret<String>)> for KinesisKeys {
-    fn from_iter<I: IntoIterator<Item = (String, Secret<String>)>>(pairs: I) -> Self {
+/// The secret of a key pair, and what its owner may send and read.
+#[derive(Debug)]
+pub struct SecretAccessKey {
+    /// The secret access key.
+    pub secret: Secret<String>,
+    /// What the owner may send and read.
+    pub reach: Reach,
+}
+
+impl FromIterator<(String, SecretAccessKey)> for KinesisKeys {
+    fn from_iter<I: IntoIterator<Item = (String, SecretAccessKey)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
     }
 }
@@ -145,22 +154,28 @@ impl KinesisAuth {
     fn shown_key_id<'a>(&self, head: &'a Parts) -> Option<&'a str> {
         let claimed = sigv4::claimed_key_id(&head.headers)?;
         let is_secret = match self {
-            Self::Keys(keys) => keys.0.values().any(|secret| secret.expose() == claimed),
+            Self::Keys(keys) => keys.0.values().any(|key| key.secret.expose() == claimed),
             Self::Open | Self::Off => false,
         };
         Some(if is_secret { HIDDEN_SECRET } else { claimed })
     }
 
-    /// Checks the head of a request. The returned signature must be verified with the body.
-    fn check(&self, head: &Parts, now: Timestamp) -> Result<Option<Signed>, KinesisError> {
+    /// Checks the head of a request. Returns the signature, which must be verified with the body, and what the
+    /// caller may send and read.
+    fn check(&self, head: &Parts, now: Timestamp) -> Result<(Option<Signed>, Reach), KinesisError> {
         match self {
-            Self::Keys(keys) => Ok(Some(Signed::from_head(
-                head,
-                "kinesis",
-                |id| keys.0.get(id),
-                now,
-            )?)),
-            Self::Open => Ok(None),
+            Self::Keys(keys) => {
+                let mut reach = None;
+                let secret_of = |id: &str| {
+                    let key = keys.0.get(id)?;
+                    reach = Some(key.reach.clone());
+                    Some(&key.secret)
+                };
+                let signed = Signed::from_head(head, "kinesis", secret_of, now)?;
+                // A signature without a key does not exist.
+                Ok((Some(signed), reach.ok_or_else(KinesisError::internal)?))
+            }
+            Self::Open => Ok((None, Reach::Everything)),
             Self::Off => Err(KinesisError::no_keys()),
         }
     }
@@ -220,12 +235,14 @@ impl KinesisDoor {
         body: Body,
     ) -> Result<Response, KinesisError> {
         let operation = KinesisOperation::from_headers(&head.headers)?;
-        let signed = self.auth().check(head, self.intake.now())?;
+        let (signed, reach) = self.auth().check(head, self.intake.now())?;
+        let is_signed = signed.is_some();
         let parser = Arc::new(KinesisParser {
             operation,
             format,
             signed,
             limits: *self.intake.limits(),
+            reach,
         });
         let body = (body, Coding::Identity);
         let taking = self.intake.take(Door::Kinesis, body, Arc::clone(&parser));
@@ -248,7 +265,11 @@ impl KinesisDoor {
             KinesisOperation::PutRecord | KinesisOperation::PutRecords => {
                 Err(KinesisError::internal())
             }
-            KinesisOperation::GetRecords => records::get_records(self, &call).await,
+            KinesisOperation::GetRecords => {
+                // The signature was verified with the body.
+                let reader = is_signed.then(|| sigv4::claimed_key_id(&head.headers));
+                records::get_records(self, &call, &parser.reach, reader.flatten()).await
+            }
             KinesisOperation::GetShardIterator => iterator::get_shard_iterator(self, &call).await,
             KinesisOperation::CreateStream => describe::create_stream(self, &call),
             KinesisOperation::DescribeStream => describe::describe_stream(self, &call),
@@ -294,6 +315,8 @@ struct KinesisParser {
     format: KinesisFormat,
     signed: Option<Signed>,
     limits: Limits,
+    /// What the caller may send and read.
+    reach: Reach,
 }
 
 /// The parsed body of a call.
@@ -337,7 +360,11 @@ impl BodyParser for KinesisParser {
                 });
             }
         };
-        let parsed = Put::parse((operation, self.format), buffered, &self.limits)?;
+        let parsed = Put::parse(
+            (operation, self.format),
+            buffered,
+            (&self.limits, &self.reach),
+        )?;
         Ok(Parsed {
             events: parsed.events,
             invalid_records: parsed.invalid_records,

@@ -73,6 +73,6 @@ mod sigv4;
 pub use doors::{Doors, document, routes};
 pub use imports::{RecoveryError, recover_imports};
 pub use intake::{Intake, IntakeOptions};
-pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
+pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys, SecretAccessKey};
 pub use messages::{MessageCopy, MessagesNotStored, QueueMessage};
 pub use record::{HostedArrival, event_facts, hosted_record};

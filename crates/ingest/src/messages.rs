@@ -170,6 +170,7 @@ fn parse(
                     code: code.to_owned(),
                     detail,
                     source: Some(source.spec.name.to_shared()),
+                    reach: None,
                     event_name,
                     message_id,
                     bytes: body,

@@ -21,7 +21,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::{Fault, Limits};
+use easel_catalog::{Fault, Limits, Reach};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::instrument;
@@ -74,12 +74,13 @@ enum EventsJson {
     responses(
         (status = ACCEPTED, body = answer::EventsAnswerJson<'_>),
         (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
-        (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
-        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
+        (status = UNAUTHORIZED, description = "`token_missing`, `token_unknown`, `token_expired` or `token_invalid`"),
+        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`; or `reach_missing`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex` or `too_many_events`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding`, or `body_is_jwt`: JWTs of a hosted Canvas are for the route `/v1/hooks/{source}`"),
         (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, content_type = "application/problem+json", description = "`nothing_stored`: every event was rejected. `results` has the fault of each event"),
+        (status = TOO_MANY_REQUESTS, description = "`rate_limited`; nothing was stored; retry after `Retry-After`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
@@ -89,13 +90,15 @@ async fn take_events(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    authorizer.authorize(&head, Scope::Ingest)?;
+    let caller = authorizer.authorize(&head, Scope::Ingest).await?;
+    let body = caller.metered(body);
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
     let parser = Arc::new(EventsParser {
         framing,
         limits: *intake.limits(),
+        reach: caller.reach,
     });
     let taken = intake.take(Door::Native, (body, coding), parser).await?;
     let response = answer::results(&taken.answer, &taken.appended?);
@@ -106,6 +109,7 @@ async fn take_events(
 struct EventsParser {
     framing: RequestFraming,
     limits: Limits,
+    reach: Reach,
 }
 
 impl BodyParser for EventsParser {
@@ -123,7 +127,7 @@ impl BodyParser for EventsParser {
         }
         buffered.make_room(parts.len() * PART_BYTES)?;
         let body = std::mem::take(&mut buffered.bytes);
-        let Admitted { events, verdicts } = Admitted::new(body, parts, &self.limits);
+        let Admitted { events, verdicts } = Admitted::new(body, parts, (&self.limits, &self.reach));
         Ok(Parsed {
             events,
             invalid_records: Vec::new(),

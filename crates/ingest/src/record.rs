@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use easel_catalog::{Event, EventShape, Facts, Fault, Limits, admit_hosted, parse_timestamp};
+use easel_catalog::{
+    Event, EventShape, Facts, Fault, Limits, Reach, admit_hosted, parse_timestamp,
+};
 use easel_log::{Arrival, NewRecord, Provenance, RecordFacts, Shape};
 
 /// The most bytes of an id or a UUID of a root account.
@@ -95,6 +97,11 @@ pub fn event_facts(stored: &[u8]) -> RecordFacts {
             root_account_uuid.map(Arc::from),
         ),
     }
+}
+
+/// Returns the reach of a sender for a record in quarantine.
+pub(crate) fn quarantined_reach(reach: &Reach) -> Option<Arc<str>> {
+    reach.root_account().map(|_| reach.to_string().into())
 }
 
 fn provenance(id: Option<Arc<str>>, uuid: Option<Arc<str>>) -> Provenance {

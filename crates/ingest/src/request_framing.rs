@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
 use easel_catalog::{
-    Fault, Limits, NotUtf8Text, Place, admit, split_array, split_lines, without_bom,
+    Fault, Limits, NotUtf8Text, Place, Reach, admit, split_array, split_lines, without_bom,
 };
 use easel_log::NewRecord;
 use thiserror::Error;
@@ -90,16 +90,21 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Validates the `parts` of `body`. The place of a fault is its place in the body, but its path
+    /// Validates the `parts` of `body`, which a sender with this reach sent. The place of a fault is its place in the body, but its path
     /// starts at the event.
-    pub(crate) fn new(mut body: Vec<u8>, parts: Vec<Range<usize>>, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        mut body: Vec<u8>,
+        parts: Vec<Range<usize>>,
+        (limits, reach): (&Limits, &Reach),
+    ) -> Self {
         let mut locator = Locator::new(&body);
         // No capacity for all parts: perhaps no part is an event.
         let mut events: Vec<(NewRecord, BodyPart)> = Vec::new();
         let mut verdicts = Vec::with_capacity(parts.len());
         for range in parts {
             let part = body.get(range.clone()).unwrap_or_default();
-            verdicts.push(match admit(part, limits) {
+            let admitted = admit(part, limits).and_then(|event| event.confine(reach, part));
+            verdicts.push(match admitted {
                 Ok(mut event) => {
                     if event.bytes.len() < part.len() {
                         // Count the lines before they are overwritten.

@@ -12,9 +12,10 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::post;
-use axum::{Json, Router};
-use easel_access::{Authorizer, Problem, Scope};
-use easel_catalog::{Limits, admit};
+use axum::{Extension, Json, Router};
+use easel_access::{Authorizer, Caller, Problem, Scope};
+use easel_audit::AuditNote;
+use easel_catalog::{Limits, Reach, admit};
 use easel_log::{AppendError, Appended, NewRecord, Offset, ReadError};
 use easel_quarantine::Quarantined;
 use serde::Serialize;
@@ -91,6 +92,7 @@ struct RetriedJson {
     params(RetryQuery),
     responses(
         (status = OK, body = RetriedJson),
+        (status = FORBIDDEN, description = "`scope_missing` or `reach_too_small`"),
         (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
@@ -104,8 +106,9 @@ async fn retry(
     }): State<RetryRoute>,
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<RetriedJson>, Problem> {
-    authorizer.authorize(&head, Scope::Manage)?;
+) -> Result<(Extension<Caller>, Extension<AuditNote>, Json<RetriedJson>), Problem> {
+    let caller = authorizer.authorize(&head, Scope::Manage).await?;
+    caller.require_everything()?;
     let (from, limit) = parse_query(&query)?;
     let _guard = lock.lock().await;
     let records = intake
@@ -121,12 +124,15 @@ async fn retry(
     if !events.is_empty() {
         info!(count = events.len(), "records admitted from quarantine");
     }
-    Ok(Json(RetriedJson {
-        admitted: events.len() - duplicates,
+    let admitted = events.len() - duplicates;
+    let note = AuditNote::default().with("admitted", admitted);
+    let answer = RetriedJson {
+        admitted,
         duplicates,
         kept: count - events.len(),
         next,
-    }))
+    };
+    Ok((Extension(caller), Extension(note), Json(answer)))
 }
 
 /// Returns the events of the records that are valid now, as records of the log.
@@ -147,9 +153,14 @@ fn valid_event(
     limits: &Limits,
     previous: Option<&NewRecord>,
 ) -> Option<NewRecord> {
+    // The sender's reach still holds. A record with an unknown reach is never admitted.
+    let reach = match &record.reach {
+        Some(reach) => reach.parse().ok()?,
+        None => Reach::Everything,
+    };
     // A record in invalid base64 was quarantined as the received text.
     if record.code == "bad_base64" {
-        let event = validate_record(&record.bytes, &mut Vec::new(), limits).ok()?;
+        let event = validate_record(&record.bytes, &mut Vec::new(), (limits, &reach)).ok()?;
         return Some(to_record(event, previous));
     }
     // Whether the source accepts the root account now is for its operator to decide.
@@ -164,7 +175,11 @@ fn valid_event(
         };
         return hosted_record(&record.bytes, limits, hosted, previous).ok();
     }
-    Some(to_record(admit(&record.bytes, limits).ok()?, previous))
+    let event = admit(&record.bytes, limits).ok()?;
+    Some(to_record(
+        event.confine(&reach, &record.bytes).ok()?,
+        previous,
+    ))
 }
 
 /// Appends the events to the log and removes their records from quarantine. Returns the number of

@@ -19,6 +19,7 @@
 //!     code: String::from("not_json"),
 //!     detail: String::from("the record is not JSON"),
 //!     source: None,
+//!     reach: None,
 //!     event_name: None,
 //!     message_id: None,
 //!     bytes: "{".into(),
@@ -38,5 +39,5 @@ mod mark;
 mod quarantine;
 mod quarantined;
 
-pub use quarantine::Quarantine;
+pub use quarantine::{Quarantine, QuarantinePage};
 pub use quarantined::{NewQuarantined, Quarantined};

@@ -1,8 +1,8 @@
 //! A quarantined record and its encoding.
 //!
 //! A record is a JSON object: `door`, `code` and `detail` (why it is invalid), `received_at`, and
-//! `data` (the received bytes in base64). A record of a source has its name in `source`, and in
-//! `event_name` the event type that came beside the bytes, if there was one. A message of a queue has its id in
+//! `data` (the received bytes in base64). A record of a confined sender has the sender's `reach`. A record
+//! of a source has its name in `source`, and in `event_name` the event type that came beside the bytes, if there was one. A message of a queue has its id in
 //! `message_id`.
 
 use std::borrow::Cow;
@@ -27,6 +27,8 @@ pub struct NewQuarantined {
     pub detail: String,
     /// The name of the source, if it came from one.
     pub source: Option<Arc<str>>,
+    /// What its sender may send, as text; `None` if the sender may send everything.
+    pub reach: Option<Arc<str>>,
     /// The event type that came beside the bytes, as in an attribute of a message.
     pub event_name: Option<Arc<str>>,
     /// The id that a queue gave the message with these bytes.
@@ -50,6 +52,8 @@ pub struct Quarantined {
     pub received_at: Timestamp,
     /// The name of the source, if it came from one.
     pub source: Option<Arc<str>>,
+    /// What its sender may send, as text; `None` if the sender may send everything.
+    pub reach: Option<Arc<str>>,
     /// The event type that came beside the bytes, as in an attribute of a message.
     pub event_name: Option<Arc<str>>,
     /// The source's own id of the message that contained the bytes.
@@ -67,6 +71,8 @@ struct StoredRecordJson<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    reach: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     event_name: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message_id: Option<Cow<'a, str>>,
@@ -82,6 +88,7 @@ pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRec
         detail: (&item.detail).into(),
         received_at,
         source: item.source.as_deref().map(Cow::Borrowed),
+        reach: item.reach.as_deref().map(Cow::Borrowed),
         event_name: item.event_name.as_deref().map(Cow::Borrowed),
         message_id: item.message_id.as_deref().map(Cow::Borrowed),
         data: BASE64.encode(&item.bytes),
@@ -113,6 +120,19 @@ pub(crate) fn message_id(record: &Record) -> Result<Option<String>, ReadError> {
     Ok(json.message_id.map(Cow::into_owned))
 }
 
+/// Returns the reach of the sender of a record; `None` if the sender may send everything. Marks have none.
+pub(crate) fn reach_of(record: &Record) -> Result<Option<String>, ReadError> {
+    #[derive(Deserialize)]
+    struct ReachJson {
+        reach: Option<String>,
+    }
+    let json: ReachJson =
+        serde_json::from_slice(&record.bytes).map_err(|error| ReadError::Failed {
+            reason: error.to_string(),
+        })?;
+    Ok(json.reach)
+}
+
 /// Parses a record of the log.
 pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
     let failed = |reason: String| ReadError::Failed { reason };
@@ -128,6 +148,7 @@ pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
         detail: json.detail.into_owned(),
         received_at: json.received_at,
         source: json.source.map(Arc::from),
+        reach: json.reach.map(Arc::from),
         event_name: json.event_name.map(Arc::from),
         message_id: json.message_id.map(Arc::from),
         bytes: bytes.into(),

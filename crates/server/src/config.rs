@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::{Role, Translator, is_iri};
-use easel_catalog::{Catalog, Limits};
+use easel_catalog::{Catalog, Limits, Reach};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
 use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
@@ -21,19 +21,25 @@ use easel_subscriptions::Declaration;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
-use crate::{CanvasServiceConfig, ConfigError};
+use crate::{CanvasServiceConfig, ConfigError, MetricsConfig, OidcConfig, TlsConfig};
 
 /// All settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The address of the doors, the API and the health checks.
     pub listen: SocketAddr,
+    /// The TLS of the server.
+    pub tls: TlsConfig,
+    /// The second listener, for monitoring.
+    pub metrics: MetricsConfig,
     /// The data folder. Only one process can use it at a time.
     pub data: PathBuf,
     /// Whether callers must authenticate.
     pub auth: Auth,
     /// The first token of a data folder without tokens. With `None`, the server creates one.
     pub first_token: Option<Secret<String>>,
+    /// Tokens of the operator's own identity provider.
+    pub oidc: OidcConfig,
     /// Where the server puts a first token that it created.
     pub first_token_place: FirstTokenPlace,
     /// Whether deliveries start with the server.
@@ -52,6 +58,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The quarantine.
     pub quarantine: QuarantineConfig,
+    /// The audit.
+    pub audit: AuditConfig,
     /// The doors.
     pub ingest: IngestConfig,
     /// The Kinesis door.
@@ -155,6 +163,13 @@ pub struct QuarantineConfig {
     pub max_bytes: Option<u64>,
 }
 
+/// The audit.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// Entries that are older than this are removed.
+    pub max_age: Option<Duration>,
+}
+
 /// The doors.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
@@ -184,6 +199,8 @@ pub struct KinesisKey {
     pub access_key_id: String,
     /// The secret that signs requests.
     pub secret_access_key: Secret<String>,
+    /// What the owner of the pair may send and read.
+    pub reach: Reach,
 }
 
 /// All webhooks.
@@ -245,9 +262,12 @@ impl Default for Config {
         let intake = IntakeOptions::default();
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4567)),
+            tls: TlsConfig::default(),
+            metrics: MetricsConfig::default(),
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
             first_token: None,
+            oidc: OidcConfig::default(),
             first_token_place: FirstTokenPlace::Terminal,
             deliveries: Deliveries::Running,
             delivery: DeliveryConfig::default(),
@@ -262,6 +282,9 @@ impl Default for Config {
             },
             quarantine: QuarantineConfig {
                 max_bytes: Some(1 << 30),
+            },
+            audit: AuditConfig {
+                max_age: Some(Duration::from_hours(400 * 24)),
             },
             ingest: IngestConfig {
                 max_event_bytes: intake.limits.max_event_bytes,

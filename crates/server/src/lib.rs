@@ -29,9 +29,12 @@ mod canvas_service_config;
 mod catalog_folder;
 mod config;
 mod config_error;
+mod oidc_config;
 mod prepare;
 mod start_error;
+mod tls_config;
 
+mod audit_records;
 mod callers;
 mod canvas_calls;
 mod connections;
@@ -43,8 +46,11 @@ mod guard_report;
 mod health;
 mod host;
 mod kinesis_auth;
+mod local_listener;
 mod logs;
 mod master_key;
+mod metrics_page;
+mod oidc_keys;
 mod operator_events;
 mod queues;
 mod rebuild;
@@ -53,6 +59,11 @@ mod retention;
 mod sinks;
 mod table_manager;
 mod tables;
+mod tls;
+mod tls_files;
+mod tls_identity;
+mod tls_metrics;
+mod verify_audit;
 mod vitals;
 mod webhook_clients;
 mod webhook_parts;
@@ -64,15 +75,17 @@ mod test_delivery;
 pub use canvas_service_config::CanvasServiceConfig;
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
-    Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, DeliveryConfig,
-    FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey, LogConfig, MaskingConfig,
-    QuarantineConfig, TriggersConfig, WebhookConfig,
+    Application, AuditConfig, Auth, CaliperConfig, CatalogConfig, Config, Deliveries,
+    DeliveryConfig, FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey,
+    LogConfig, MaskingConfig, QuarantineConfig, TriggersConfig, WebhookConfig,
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{
     Copied, CopyError, FolderError, FolderFault, LocalServer, ManifestError, Repair, backup,
     copy_bytes, restore,
 };
+pub use easel_access::ClaimValue;
+pub use easel_audit::{ChainFault, ChainPoint, FaultKind, Verification};
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
@@ -82,8 +95,11 @@ pub use easel_subscriptions::{
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use master_key::{KeyReset, reset_keys, rotate_master_key};
+pub use oidc_config::OidcConfig;
 pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::Server;
 pub use start_error::StartError;
 pub use tables::check_database_url;
+pub use tls_config::{ClientCertificates, MetricsConfig, TlsConfig, TlsFault};
+pub use verify_audit::{AuditCheckError, verify_audit};

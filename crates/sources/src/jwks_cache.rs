@@ -1,4 +1,4 @@
-//! The public keys of one source, and when they are fetched.
+//! The public keys of one source or of an identity provider, and when they are fetched.
 //!
 //! - The last good set stays in use. If the JWKS cannot be reached, known keys still verify signatures.
 //! - A set older than ten minutes is fetched again in the background.
@@ -21,10 +21,20 @@ const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 /// The shortest time between two fetches because of an unknown key.
 const COOL_DOWN: SignedDuration = SignedDuration::from_secs(30);
 
-/// The public keys of one source.
+/// Where a set of keys is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwksPlace {
+    /// At this URL.
+    Url(String),
+    /// At the URL in the discovery document of this OpenID Connect issuer. The document is fetched each time.
+    Issuer(String),
+}
+
+/// The public keys of one source or of an identity provider.
 #[derive(Debug)]
 pub struct JwksCache {
-    signed_by: SignedBy,
+    place: JwksPlace,
+    options: JwtOptions,
     client: JwksClient,
     state: RwLock<CacheState>,
     /// Locked during a fetch.
@@ -58,9 +68,11 @@ pub enum NewerKeys {
 }
 
 impl JwksCache {
-    pub(crate) fn new(signed_by: SignedBy, client: JwksClient) -> Self {
+    /// Creates a cache without keys. `options` are those of the verifiers.
+    pub fn new(place: JwksPlace, options: JwtOptions, client: JwksClient) -> Self {
         Self {
-            signed_by,
+            place,
+            options,
             client,
             state: RwLock::default(),
             fetching: Mutex::default(),
@@ -81,9 +93,28 @@ impl JwksCache {
         });
     }
 
-    /// Returns whose signatures this is about.
-    pub const fn signed_by(&self) -> &SignedBy {
-        &self.signed_by
+    /// Creates a cache for the signatures of a source.
+    pub(crate) fn of_source(signed_by: &SignedBy, client: JwksClient) -> Self {
+        let options = JwtOptions {
+            issuer: signed_by.issuer.clone(),
+            // The door limits the body before.
+            max_bytes: usize::MAX,
+            ..JwtOptions::default()
+        };
+        Self::new(JwksPlace::Url(signed_by.jwks_url.clone()), options, client)
+    }
+
+    /// Returns true if this is a cache for these signatures.
+    pub(crate) fn is_for(&self, signed_by: &SignedBy) -> bool {
+        self.url() == Some(&signed_by.jwks_url) && self.options.issuer == signed_by.issuer
+    }
+
+    /// Returns the URL of the keys, if it does not come from a discovery document.
+    pub(crate) const fn url(&self) -> Option<&String> {
+        match &self.place {
+            JwksPlace::Url(url) => Some(url),
+            JwksPlace::Issuer(_) => None,
+        }
     }
 
     /// Returns the current verifier; `None` if there are no keys yet.
@@ -101,7 +132,7 @@ impl JwksCache {
     }
 
     /// Returns true if the keys should be fetched in the background.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+    pub fn is_due(&self, now: Timestamp) -> bool {
         self.read(|state| {
             let tried_at = state.last_try.as_ref().map(|(at, _result)| *at);
             let is_old = |at: Timestamp, age| now.duration_since(at) >= age;
@@ -137,6 +168,14 @@ impl JwksCache {
         }
     }
 
+    /// Fetches the keys, if they are due.
+    pub async fn refresh_if_due(&self, now: Timestamp) -> Result<(), JwksFetchError> {
+        if self.is_due(now) {
+            self.refresh(now).await?;
+        }
+        Ok(())
+    }
+
     /// Fetches the keys. Returns them even if they are the same as before.
     pub(crate) async fn refresh(&self, now: Timestamp) -> Result<FetchedKeys, JwksFetchError> {
         let _fetching = self.fetching.lock().await;
@@ -144,7 +183,7 @@ impl JwksCache {
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<FetchedKeys, JwksFetchError> {
-        let fetched = self.client.fetch(&self.signed_by.jwks_url).await;
+        let fetched = self.fetch_set().await;
         self.write(|state| {
             let result = fetched.as_ref().map(|_set| ());
             state.last_try = Some((now, result.map_err(ToString::to_string)));
@@ -159,14 +198,18 @@ impl JwksCache {
         Ok(keys)
     }
 
+    async fn fetch_set(&self) -> Result<(JwkSet, Bytes), JwksFetchError> {
+        match &self.place {
+            JwksPlace::Url(url) => self.client.fetch(url).await,
+            JwksPlace::Issuer(issuer) => {
+                let url = self.client.discover(issuer).await?;
+                self.client.fetch(&url).await
+            }
+        }
+    }
+
     fn verifier_of(&self, set: JwkSet) -> Arc<JwtVerifier> {
-        let options = JwtOptions {
-            issuer: self.signed_by.issuer.clone(),
-            // The door limits the body before.
-            max_bytes: usize::MAX,
-            ..JwtOptions::default()
-        };
-        Arc::new(JwtVerifier::new(set, options))
+        Arc::new(JwtVerifier::new(set, self.options.clone()))
     }
 
     // A panic under this lock leaves valid keys, so a poisoned lock is ignored.

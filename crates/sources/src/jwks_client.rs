@@ -1,4 +1,5 @@
-//! Fetches the public keys of a source: one GET request, without redirects, with limits of size and time.
+//! Fetches public keys: one GET request, without redirects, with limits of size and time. For an OpenID Connect
+//! issuer, a request for its discovery document comes before.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -16,13 +17,26 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::timeout;
 
 use easel_keys::{JwkSet, JwkSetError};
 
+use crate::jwks_url::check_jwks_url;
+
 /// How long a fetch may take. The door must answer within ten seconds, with time left for the log.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the discovery document is, after the issuer.
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
+
+/// The members of a discovery document that are used.
+#[derive(Deserialize)]
+struct DiscoveryJson {
+    issuer: String,
+    jwks_uri: String,
+}
 
 /// Fetches sets of public keys. Clones share their connections.
 #[derive(Clone)]
@@ -66,6 +80,12 @@ pub enum JwksFetchError {
         /// Why the answer is no set of keys.
         source: JwkSetError,
     },
+    /// The discovery document of an issuer cannot be used.
+    #[error("read the discovery document: {fault}")]
+    Discovery {
+        /// What is wrong with the document.
+        fault: String,
+    },
     /// The set has no key that can verify a signature.
     #[error("fetch the keys: the set has no usable key")]
     Empty,
@@ -90,13 +110,7 @@ impl JwksClient {
 
     /// Fetches and parses the set at `url`. Returns its text too.
     pub(crate) async fn fetch(&self, url: &str) -> Result<(JwkSet, Bytes), JwksFetchError> {
-        let uri: Uri = url.parse().map_err(|_invalid| JwksFetchError::Url)?;
-        let request = Request::get(uri)
-            .header(ACCEPT, "application/json")
-            .body(Empty::new())
-            .map_err(|_invalid| JwksFetchError::Url)?;
-        let fetched = timeout(TIMEOUT, self.answer(request)).await;
-        let (content_type, text) = fetched.map_err(|_elapsed| JwksFetchError::TimedOut)??;
+        let (content_type, text) = self.get(url).await?;
         let set = JwkSet::parse(&text).map_err(|source| JwksFetchError::Invalid {
             content_type,
             source,
@@ -105,6 +119,37 @@ impl JwksClient {
             return Err(JwksFetchError::Empty);
         }
         Ok((set, text))
+    }
+
+    /// Returns the URL of the keys of an issuer, from its discovery document (OpenID Connect Discovery 1.0,
+    /// section 4). The document must name the same issuer.
+    pub(crate) async fn discover(&self, issuer: &str) -> Result<String, JwksFetchError> {
+        let place = format!("{}{DISCOVERY_PATH}", issuer.trim_end_matches('/'));
+        let (_content_type, text) = self.get(&place).await?;
+        let document: DiscoveryJson =
+            serde_json::from_slice(&text).map_err(|_invalid| JwksFetchError::Discovery {
+                fault: "it has no `issuer` and `jwks_uri`".to_owned(),
+            })?;
+        if document.issuer != issuer {
+            return Err(JwksFetchError::Discovery {
+                fault: "it is about another issuer".to_owned(),
+            });
+        }
+        check_jwks_url(&document.jwks_uri).map_err(|fault| JwksFetchError::Discovery {
+            fault: format!("`jwks_uri` {fault}"),
+        })?;
+        Ok(document.jwks_uri)
+    }
+
+    /// Returns the content type and the body at `url`.
+    async fn get(&self, url: &str) -> Result<(String, Bytes), JwksFetchError> {
+        let uri: Uri = url.parse().map_err(|_invalid| JwksFetchError::Url)?;
+        let request = Request::get(uri)
+            .header(ACCEPT, "application/json")
+            .body(Empty::new())
+            .map_err(|_invalid| JwksFetchError::Url)?;
+        let fetched = timeout(TIMEOUT, self.answer(request)).await;
+        fetched.map_err(|_elapsed| JwksFetchError::TimedOut)?
     }
 
     async fn answer(
@@ -165,3 +210,6 @@ impl fmt::Debug for JwksClient {
         f.debug_struct("JwksClient").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

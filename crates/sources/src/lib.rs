@@ -14,6 +14,7 @@ mod source_spec;
 
 mod jwks_cache;
 mod jwks_client;
+mod jwks_url;
 
 mod hosted_limit;
 mod source;
@@ -32,8 +33,9 @@ mod sources;
 pub use import_key::{ImportKey, RecordPlace};
 pub use import_state::{ImportCounts, ImportFile, ImportState, PendingPart, SavedPart};
 pub use imports::{ImportLock, Imports};
-pub use jwks_cache::{JwksCache, NewerKeys};
+pub use jwks_cache::{JwksCache, JwksPlace, NewerKeys};
 pub use jwks_client::{JwksClient, JwksFetchError};
+pub use jwks_url::check_jwks_url;
 pub use metrics::describe_source_metrics;
 pub use source::{Source, SourceOrigin, SourceState};
 pub use source_health::{HealthReport, SourceCounts, SourceFailure, SourceHealth, SourceOutcome};

@@ -249,9 +249,11 @@ impl Sources {
     }
 
     fn save_keys(&self, source: &Source, cache: &JwksCache) {
-        let Some(keys) = cache.keys() else { return };
+        let (Some(keys), Some(url)) = (cache.keys(), cache.url()) else {
+            return;
+        };
         let stored = StoredKeys {
-            url: cache.signed_by().jwks_url.clone(),
+            url: url.clone(),
             jwks: keys.text.to_vec(),
             fetched_at: keys.fetched_at,
         };
@@ -286,11 +288,11 @@ impl Sources {
             None => None,
             Some(signed_by) => {
                 let current = current.and_then(|current| current.keys.as_ref());
-                match current.filter(|cache| *cache.signed_by() == signed_by) {
+                match current.filter(|cache| cache.is_for(&signed_by)) {
                     Some(cache) => Some(Arc::clone(cache)),
                     None => {
                         let url = signed_by.jwks_url.clone();
-                        let cache = JwksCache::new(signed_by, self.client.clone());
+                        let cache = JwksCache::of_source(&signed_by, self.client.clone());
                         if let Some(stored) = store.keys(name)?.filter(|stored| stored.url == url) {
                             cache.restore(Bytes::from(stored.jwks), stored.fetched_at);
                         }

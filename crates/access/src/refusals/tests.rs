@@ -1,9 +1,12 @@
 //! Log lines and metrics of refused requests.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::extract::ConnectInfo;
 use axum::http::Request;
+use futures::FutureExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -84,10 +87,22 @@ fn a_refused_token_is_logged_with_its_address_and_reason_and_without_the_token()
     let known = format!("Bearer {}", secret.expose());
     for authorization in ["Bearer made-up-token", &known] {
         let head = request("192.0.2.7", &[("authorization", authorization)]);
-        assert!(authorizer.authorize(&head, Scope::Read).is_err());
+        assert!(
+            authorizer
+                .authorize(&head, Scope::Read)
+                .now_or_never()
+                .unwrap()
+                .is_err()
+        );
     }
     let head = request("::ffff:192.0.2.8", &[]);
-    assert!(authorizer.authorize(&head, Scope::Read).is_err());
+    assert!(
+        authorizer
+            .authorize(&head, Scope::Read)
+            .now_or_never()
+            .unwrap()
+            .is_err()
+    );
 
     let lines = log.lines();
     let wanted = [

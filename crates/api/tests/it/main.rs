@@ -1,6 +1,8 @@
 //! The API, request by request, on a memory log.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod caliper;
 #[cfg(test)]
 mod catalog;
@@ -26,3 +28,5 @@ mod status;
 mod subscriptions;
 #[cfg(test)]
 mod test_delivery;
+#[cfg(test)]
+mod tokens;

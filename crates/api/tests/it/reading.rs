@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use easel_access::Scope;
+use easel_catalog::Reach;
 use easel_quarantine::NewQuarantined;
 use easel_testkit::event;
 use futures::StreamExt;
@@ -168,7 +169,9 @@ async fn a_waiting_stream_ends_when_its_token_is_removed() {
         .raw("GET", "/v1/events/stream", "", Some(secret.expose()))
         .await;
     let mut stream = stream.into_body().into_data_stream();
-    let (end, removed) = tokio::join!(stream.next(), async { fixture.tokens.remove(&token.id) });
+    let (end, removed) = tokio::join!(stream.next(), async {
+        fixture.tokens.remove(&token.id, &Reach::Everything)
+    });
     assert!(removed.unwrap() && end.is_none());
 }
 
@@ -182,7 +185,10 @@ async fn a_long_poll_returns_no_events_after_its_token_was_removed() {
     let (answer, ()) = tokio::join!(
         fixture.raw("GET", "/v1/events?wait=30s", "", Some(secret.expose())),
         async {
-            fixture.tokens.remove(&token.id).unwrap();
+            fixture
+                .tokens
+                .remove(&token.id, &Reach::Everything)
+                .unwrap();
             fixture.append("grade_change", 0..1).await;
         }
     );
@@ -228,6 +234,7 @@ async fn quarantine_is_listed_and_emptied() {
         code: "syntax".to_owned(),
         detail: "it is not JSON".to_owned(),
         source: None,
+        reach: None,
         event_name: None,
         message_id: None,
         bytes: Bytes::from_static(bytes),

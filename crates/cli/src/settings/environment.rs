@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use easel_catalog::Reach;
 use easel_keys::Secret;
 use easel_server::KinesisKey;
 
@@ -17,13 +18,16 @@ use crate::logging::{FILTER_VARIABLE, FORMAT_VARIABLE};
 
 const PREFIX: &str = "EASEL_";
 const ACCESS_KEY_ID: &str = "EASEL_KINESIS__ACCESS_KEY_ID";
+const KEY_REACH: &str = "EASEL_KINESIS__REACH";
 const SECRET_ACCESS_KEY: &str = "EASEL_KINESIS__SECRET_ACCESS_KEY";
 
 /// The variables that set an option of the command line, not a setting.
-pub(crate) const OPTION_VARIABLES: [&str; 5] = [
+pub(crate) const OPTION_VARIABLES: [&str; 7] = [
     "EASEL_CONFIG",
     "EASEL_URL",
     "EASEL_TOKEN",
+    "EASEL_CA_FILE",
+    "EASEL_IDENTITY",
     FILTER_VARIABLE,
     FORMAT_VARIABLE,
 ];
@@ -44,7 +48,8 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
         }
     }
     let id = easel_variables.remove(ACCESS_KEY_ID);
-    match key_pair(id, easel_variables.remove(SECRET_ACCESS_KEY)) {
+    let secret = easel_variables.remove(SECRET_ACCESS_KEY);
+    match key_pair(id, secret, easel_variables.remove(KEY_REACH)) {
         Ok(None) => (),
         Ok(Some(pair)) => {
             let origin = SettingOrigin::Variable(ACCESS_KEY_ID.to_owned());
@@ -98,17 +103,28 @@ fn removed(name: &str) -> Option<(&'static str, &'static str)> {
 fn key_pair(
     id: Option<Secret<String>>,
     secret: Option<Secret<String>>,
+    reach: Option<Secret<String>>,
 ) -> Result<Option<KinesisKey>, Vec<SettingsError>> {
     let half = |present, missing| Err(vec![SettingsError::HalfKeyPair { present, missing }]);
     let (id, secret) = match (id, secret) {
+        (None, None) if reach.is_some() => return half(KEY_REACH, ACCESS_KEY_ID),
         (None, None) => return Ok(None),
         (Some(_), None) => return half(ACCESS_KEY_ID, SECRET_ACCESS_KEY),
         (None, Some(_)) => return half(SECRET_ACCESS_KEY, ACCESS_KEY_ID),
         (Some(id), Some(secret)) => (id, secret),
     };
+    let parsed = match &reach {
+        Some(text) => text.expose().parse(),
+        None => Ok(Reach::Everything),
+    };
+    let checked_reach = match &parsed {
+        Ok(_reach) => Ok(()),
+        Err(error) => Err(format!("is no reach: {error}")),
+    };
     let checks = [
         (ACCESS_KEY_ID, KinesisKey::check_id(id.expose())),
         (SECRET_ACCESS_KEY, KinesisKey::check_secret(secret.expose())),
+        (KEY_REACH, checked_reach),
     ];
     let faults = checks.into_iter().filter_map(|(name, checked)| {
         let fault = format!("the value {}", checked.err()?);
@@ -116,8 +132,9 @@ fn key_pair(
         Some(SettingsError::Refused { origin, fault })
     });
     let faults: Vec<_> = faults.collect();
-    if faults.is_empty() {
+    if let (true, Ok(reach)) = (faults.is_empty(), parsed) {
         Ok(Some(KinesisKey {
+            reach,
             access_key_id: id.expose().clone(),
             secret_access_key: secret,
         }))

@@ -7,11 +7,11 @@
 
 use std::path::Path;
 
-use easel_catalog::{toml_syntax_words, toml_words};
+use easel_catalog::{Reach, toml_syntax_words, toml_words};
 use easel_keys::Secret;
 use easel_server::{KinesisKey, Role, SourceSpec};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
@@ -85,6 +85,13 @@ struct NestedTable<'a> {
 struct KeyToml {
     access_key_id: String,
     secret_access_key: Secret<String>,
+    #[serde(default, deserialize_with = "deserialize_reach")]
+    reach: Reach,
+}
+
+fn deserialize_reach<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Reach, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(de::Error::custom)
 }
 
 #[derive(Deserialize)]
@@ -435,6 +442,7 @@ impl From<KeyToml> for KinesisKey {
         Self {
             access_key_id: toml.access_key_id,
             secret_access_key: toml.secret_access_key,
+            reach: toml.reach,
         }
     }
 }

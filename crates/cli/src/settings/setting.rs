@@ -3,15 +3,17 @@
 //! The file, the environment and `easel config check` know exactly the settings of [`ALL`] and the
 //! three lists. The defaults are those of `Config::default()`.
 
+mod canvas_service;
+mod oidc;
+mod tls;
+
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use easel_catalog::UrlMasker;
-use easel_keys::{MasterKey, Secret, SecretUrl, ServicesJwtSecrets};
-use easel_server::{
-    Auth, CanvasServiceConfig, Config, Nulls, SecretReference, SubmissionRule, check_token,
-};
+use easel_keys::{MasterKey, Secret, SecretUrl};
+use easel_server::{Auth, Config, Nulls, SubmissionRule, check_token};
 
 use super::measure::{duration, show_duration, show_size, size};
 use super::text_list;
@@ -54,7 +56,14 @@ pub(super) const SOURCES: &str = "sources";
 pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// The settings that are a list of strings in the file.
-pub(super) const TEXT_LISTS: [&str; 2] = [ALLOW, MASKING_NAMES];
+pub(super) const TEXT_LISTS: [&str; 6] = [
+    ALLOW,
+    MASKING_NAMES,
+    oidc::INGEST_VALUES,
+    oidc::READ_VALUES,
+    oidc::MANAGE_VALUES,
+    oidc::EVERYTHING_VALUES,
+];
 
 /// The settings of earlier versions, each with the change that replaces it.
 pub(super) const REMOVED: [(&str, &str); 1] = [(
@@ -114,6 +123,8 @@ const MAX_REQUEST_BYTES: u64 = 1 << 30;
 /// The largest shard whose ids fit into 64 bits.
 const MAX_SHARD: u64 = u64::MAX / 10_000_000_000_000 - 1;
 
+pub(crate) use tls::RELOADABLE as TLS_SETTINGS;
+
 /// All settings with a single value, in the order of the documentation.
 pub(crate) const ALL: &[Setting] = &[
     Setting {
@@ -123,6 +134,12 @@ pub(crate) const ALL: &[Setting] = &[
         is_secret: false,
         show: |config| config.listen.to_string(),
     },
+    tls::CERT,
+    tls::KEY,
+    tls::CLIENT_CA,
+    tls::CLIENT_CERTIFICATES,
+    tls::HSTS,
+    tls::METRICS_LISTEN,
     Setting {
         key: DATA,
         requirement: "the path of a folder",
@@ -144,6 +161,16 @@ pub(crate) const ALL: &[Setting] = &[
         is_secret: true,
         show: |config| show_secret(config.first_token.as_ref()),
     },
+    oidc::ISSUER,
+    oidc::AUDIENCE,
+    oidc::JWKS_URL,
+    oidc::SCOPES_CLAIM,
+    oidc::INGEST,
+    oidc::READ,
+    oidc::MANAGE,
+    oidc::REACH_CLAIM,
+    oidc::EVERYTHING,
+    oidc::LEEWAY,
     Setting {
         key: "drain",
         requirement: DURATION,
@@ -272,6 +299,13 @@ pub(crate) const ALL: &[Setting] = &[
         },
     },
     Setting {
+        key: "audit.max_age",
+        requirement: "a length of time of at least 1m such as \"400d\", or \"off\"",
+        set: |config, text| put_unless_off(&mut config.audit.max_age, text, age),
+        is_secret: false,
+        show: |config| config.audit.max_age.map_or(OFF.to_owned(), show_duration),
+    },
+    Setting {
         key: "ingest.max_event_bytes",
         requirement: "a size from 1KiB to 256MiB such as \"1MiB\"",
         set: |config, text| {
@@ -335,72 +369,12 @@ pub(crate) const ALL: &[Setting] = &[
         is_secret: false,
         show: |config| config.kinesis.stream.clone(),
     },
-    Setting {
-        key: CanvasServiceConfig::ENCRYPTION_SECRET,
-        requirement: "exactly 32 bytes, the `encryption_secret` of Canvas, or \"off\"",
-        set: |config, text| {
-            let secret = &mut config.canvas_service.encryption_secret;
-            put_unless_off(secret, text, encryption_secret)
-        },
-        is_secret: true,
-        show: |config| show_secret(config.canvas_service.encryption_secret.as_ref()),
-    },
-    Setting {
-        key: CanvasServiceConfig::SIGNING_SECRET,
-        requirement: "the `signing_secret` of Canvas, or \"off\"",
-        set: |config, text| {
-            let secret = &mut config.canvas_service.signing_secret;
-            put_unless_off(secret, text, signing_secret)
-        },
-        is_secret: true,
-        show: |config| show_secret(config.canvas_service.signing_secret.as_ref()),
-    },
-    Setting {
-        key: CanvasServiceConfig::DEPRECATED_SECRET,
-        requirement: "the `signing_secret_deprecated` of Canvas, or \"off\"",
-        set: |config, text| {
-            let secret = &mut config.canvas_service.signing_secret_deprecated;
-            put_unless_off(secret, text, signing_secret)
-        },
-        is_secret: true,
-        show: |config| {
-            let secret = config.canvas_service.signing_secret_deprecated.as_ref();
-            show_secret(secret)
-        },
-    },
-    Setting {
-        key: CanvasServiceConfig::JWKS_FILE,
-        requirement: "the path of a file with a JWK set, or \"off\"",
-        set: |config, text| put_unless_off(&mut config.canvas_service.jwks_file, text, not_blank),
-        is_secret: false,
-        show: |config| show_path(config.canvas_service.jwks_file.as_deref()),
-    },
-    Setting {
-        key: CANVAS_PATH,
-        requirement: "the path in the `app-host` of Canvas such as \"/canvas\", or \"off\"",
-        set: |config, text| {
-            let path = &mut config.canvas_service.path;
-            put(path, canvas_path(text))
-        },
-        is_secret: false,
-        show: |config| match config.canvas_service.path.as_str() {
-            "" => OFF.to_owned(),
-            path => path.to_owned(),
-        },
-    },
-    Setting {
-        key: CANVAS_LISTEN,
-        requirement: "an address and port such as \"127.0.0.1:4568\", or \"off\"",
-        set: |config, text| {
-            let listen = &mut config.canvas_service.listen;
-            put_unless_off(listen, text, |text| text.parse().ok())
-        },
-        is_secret: false,
-        show: |config| {
-            let listen = config.canvas_service.listen;
-            listen.map_or(OFF.to_owned(), |listen| listen.to_string())
-        },
-    },
+    canvas_service::ENCRYPTION_SECRET,
+    canvas_service::SIGNING_SECRET,
+    canvas_service::DEPRECATED_SECRET,
+    canvas_service::JWKS_FILE,
+    canvas_service::PATH,
+    canvas_service::LISTEN,
     Setting {
         key: CA_FILE,
         requirement: "the path of a PEM file, or \"off\"",
@@ -512,26 +486,6 @@ fn token(text: &str) -> Option<Secret<String>> {
 fn master_key(text: &str) -> Option<Secret<String>> {
     let key = Secret::new(text.to_owned());
     MasterKey::parse(&key).is_ok().then_some(key)
-}
-
-/// Accepts a secret of Canvas, or a reference to one.
-fn canvas_secret(text: &str, check: fn(&str) -> Result<(), String>) -> Option<Secret<String>> {
-    let is_valid = SecretReference::parse(text).is_some() || check(text).is_ok();
-    is_valid.then(|| Secret::new(text.to_owned()))
-}
-
-fn encryption_secret(text: &str) -> Option<Secret<String>> {
-    canvas_secret(text, ServicesJwtSecrets::check_encryption)
-}
-
-fn signing_secret(text: &str) -> Option<Secret<String>> {
-    canvas_secret(text, ServicesJwtSecrets::check_signing)
-}
-
-fn canvas_path(text: &str) -> Option<String> {
-    let path = if text == OFF { "" } else { text };
-    let is_valid = CanvasServiceConfig::check_path(path).is_ok();
-    is_valid.then(|| path.to_owned())
 }
 
 fn issuer(text: &str) -> Option<String> {

@@ -120,6 +120,7 @@ const fn alternative(name: &'static str, shape: ValueShape) -> SettingKey {
 pub(super) const KINESIS_KEY: &[SettingKey] = &[
     required("access_key_id", ValueShape::Text(access_key_id)),
     required("secret_access_key", ValueShape::Text(secret_access_key)),
+    optional("reach", ValueShape::Text(reach)),
 ];
 
 /// A role of `[[caliper.roles]]`.

@@ -77,6 +77,20 @@ export async function token(name: string): Promise<string> {
   return data.token;
 }
 
+export async function renew(id: string): Promise<string> {
+  const changed = await client.PATCH("/v1/tokens/{id}", {
+    params: { path: { id } },
+    body: { expires_at: "2030-01-01T00:00:00Z", max_requests_per_second: null },
+  });
+  if (changed.error !== undefined) throw refused(changed.error);
+  const { data, error } = await client.POST("/v1/tokens/{id}/rotate", {
+    params: { path: { id } },
+    body: { overlap: "24h" },
+  });
+  if (error !== undefined) throw refused(error);
+  return `${data.token} ${data.reach} ${data.overlap_ends_at ?? ""}`;
+}
+
 export async function ready(): Promise<boolean> {
   const { data, error } = await client.GET("/readyz");
   return (data ?? error)?.ready ?? false;

@@ -84,8 +84,13 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("repair", "", Needs::Folder),
     ("drift", "", Needs::Server),
     ("drift clear", "", Needs::Server),
+    ("audit list", "", Needs::Server),
+    ("audit verify", "", Needs::Folder),
     ("tokens create", "it --scope read", Needs::Server),
     ("tokens list", "", Needs::Server),
+    ("tokens rename", "nobody somebody", Needs::Server),
+    ("tokens edit", "nobody --expires-in 90d", Needs::Server),
+    ("tokens rotate", "nobody", Needs::Server),
     ("tokens remove", "nobody", Needs::Server),
     ("quarantine list", "", Needs::Server),
     ("quarantine show", "0", Needs::Server),
@@ -140,6 +145,9 @@ const BAD_INPUT: &[&str] = &[
     "check missing.json",
     "changes explain bad.json",
     "changes explain missing.json",
+    "tokens rename nobody somebody",
+    "tokens edit nobody --expires-in 90d",
+    "tokens rotate nobody",
     "tokens remove nobody",
     "quarantine show 7",
     "verify missing.txt",
@@ -297,7 +305,8 @@ fn every_command_ends_with_the_codes_that_help_lists() {
             let wrong = ["--url", &url, "--token", "easel_wrong"];
             check(folder, &[&args_of(path, rest)[..], &wrong].concat(), 78);
             let code = match *path {
-                "tokens remove" | "quarantine show" | "dead-letters show" => 65,
+                "tokens rename" | "tokens edit" | "tokens rotate" | "tokens remove"
+                | "quarantine show" | "dead-letters show" => 65,
                 // Its endpoint is down.
                 "subscriptions test" => 69,
                 // There are no tables.

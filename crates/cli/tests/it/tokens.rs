@@ -132,3 +132,82 @@ fn a_token_is_listed_and_removed() {
     let at = ["tail", "--url", &running.url(), "--token", token.trim()];
     assert_eq!(easel(folder.path(), &at).code, Some(78));
 }
+
+#[test]
+fn a_token_is_renamed_edited_and_rotated() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let args = [
+        "tokens",
+        "create",
+        "vendor",
+        "--scope",
+        "read",
+        "--reach",
+        "root_account:7",
+        "--expires-in",
+        "90d",
+        "--max-requests-per-second",
+        "1000",
+        "--max-bytes-per-second",
+        "1MiB",
+    ];
+    let old = running.easel(&args).stdout();
+    let listed = || {
+        let list = running.easel(&["--json", "tokens", "list"]).stdout();
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let tokens = list["tokens"].as_array().unwrap();
+        tokens
+            .iter()
+            .find(|token| token["scopes"][0] == "read")
+            .unwrap()
+            .clone()
+    };
+    let made = listed();
+    assert_eq!(made["reach"], "root_account:7");
+    assert_eq!(made["max_requests_per_second"], 1000);
+    assert_eq!(made["max_bytes_per_second"], 1_048_576);
+    assert!(made["expires_at"].is_string(), "{made}");
+    let id = made["id"].as_str().unwrap();
+
+    running
+        .easel(&["tokens", "rename", id, "new-name"])
+        .stdout();
+    let edit = ["--expires-in", "off", "--max-requests-per-second", "off"];
+    running
+        .easel(&[&["tokens", "edit", id], &edit[..]].concat())
+        .stdout();
+    let edited = listed();
+    assert_eq!(edited["name"], "new-name");
+    assert!(edited["expires_at"].is_null() && edited["max_requests_per_second"].is_null());
+    assert_eq!(edited["max_bytes_per_second"], 1_048_576);
+
+    let new = running.easel(&["tokens", "rotate", id]).stdout();
+    assert_ne!(old, new);
+    let url = running.url();
+    let code = |token: &str| {
+        let at = [
+            "subscriptions",
+            "list",
+            "--url",
+            &url,
+            "--token",
+            token.trim(),
+        ];
+        easel(folder.path(), &at).code
+    };
+    assert_eq!((code(&old), code(&new)), (Some(0), Some(0)));
+    let newest = running
+        .easel(&["tokens", "rotate", id, "--overlap", "0s"])
+        .stdout();
+    assert_eq!(
+        (code(&old), code(&new), code(&newest)),
+        (Some(78), Some(78), Some(0))
+    );
+    let list = running.easel(&["tokens", "list"]).stdout();
+    let line = list.lines().find(|line| line.contains("new-name")).unwrap();
+    assert!(
+        line.contains("root_account:7") && line.contains("  never  "),
+        "{line}"
+    );
+}

@@ -126,6 +126,7 @@ impl HookParser {
             code: invalid.code.to_owned(),
             detail: invalid.detail,
             source: Some(self.source.spec.name.to_shared()),
+            reach: None,
             event_name: None,
             message_id: None,
             bytes: Bytes::from(received),

@@ -132,6 +132,7 @@ impl PartParser {
                 fault.detail, self.location, fault.at
             ),
             source: Some(Arc::clone(&self.source)),
+            reach: None,
             event_name: frame.head.event_name.as_deref().map(Arc::from),
             message_id: Some(self.place(fault.at).to_string().into()),
             bytes: Bytes::copy_from_slice(sent),

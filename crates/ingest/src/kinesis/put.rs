@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use easel_catalog::{Event, Limits, admit};
+use easel_catalog::{Event, Limits, Reach, admit};
 use easel_log::{Appended, NewRecord, Offset};
 use easel_quarantine::NewQuarantined;
 use serde::Serialize;
@@ -30,7 +30,7 @@ use crate::body::BufferedBody;
 use crate::body_part::{BodyPart, range_of};
 use crate::door::Door;
 use crate::intake::{NotStored, PART_BYTES, ParseError, Parsed};
-use crate::record::to_record;
+use crate::record::{quarantined_reach, to_record};
 
 use call::{PutRecordJson, PutRecordsJson};
 
@@ -71,7 +71,7 @@ impl Put {
     pub(super) fn parse(
         (operation, format): (PutOperation, KinesisFormat),
         buffered: &mut BufferedBody,
-        limits: &Limits,
+        (limits, reach): (&Limits, &Reach),
     ) -> Result<Parsed<Self>, ParseError<KinesisError>> {
         let copied_bytes = format.copied_bytes(&buffered.bytes);
         let copied_bytes = copied_bytes.map_err(ParseError::Refused)?;
@@ -82,7 +82,11 @@ impl Put {
         };
         let PutCall { stream, records } = call.map_err(ParseError::Refused)?;
         buffered.make_room(copied_bytes + records.len() * PART_BYTES)?;
-        let validated = ValidatedRecords::new(std::mem::take(&mut buffered.bytes), records, limits);
+        let validated = ValidatedRecords::new(
+            std::mem::take(&mut buffered.bytes),
+            records,
+            (limits, reach),
+        );
         Ok(Parsed {
             events: validated.events,
             invalid_records: validated.invalid_records,
@@ -218,7 +222,7 @@ struct ValidatedRecords {
 }
 
 impl ValidatedRecords {
-    fn new(mut body: Vec<u8>, records: Vec<Data>, limits: &Limits) -> Self {
+    fn new(mut body: Vec<u8>, records: Vec<Data>, (limits, reach): (&Limits, &Reach)) -> Self {
         let mut order = Vec::with_capacity(records.len());
         let mut events: Vec<(NewRecord, BodyPart)> = Vec::new();
         let mut invalid_records = Vec::new();
@@ -229,8 +233,8 @@ impl ValidatedRecords {
                 DataPlace::Copied(copy) => copy,
             };
             let record = match encoding {
-                DataEncoding::Base64 => validate_record(sent, &mut decoded, limits),
-                DataEncoding::Raw => validate_event(sent, limits),
+                DataEncoding::Base64 => validate_record(sent, &mut decoded, (limits, reach)),
+                DataEncoding::Raw => validate_event(sent, (limits, reach)),
             };
             let write = |bytes: Bytes| match place {
                 DataPlace::Within(range) => BodyPart::write(&mut body, range, bytes),
@@ -254,6 +258,7 @@ impl ValidatedRecords {
             });
         }
         let body = Bytes::from(body);
+        let shared_reach = quarantined_reach(reach);
         let event = |(record, written): (NewRecord, BodyPart)| NewRecord {
             bytes: written.bytes(&body),
             ..record
@@ -263,6 +268,7 @@ impl ValidatedRecords {
             code: code.to_owned(),
             detail,
             source: None,
+            reach: shared_reach.clone(),
             event_name: None,
             message_id: None,
             bytes: written.bytes(&body),
@@ -286,7 +292,7 @@ pub(crate) struct InvalidRecord {
 pub(crate) fn validate_record(
     data: &[u8],
     decoded: &mut Vec<u8>,
-    limits: &Limits,
+    (limits, reach): (&Limits, &Reach),
 ) -> Result<Event, InvalidRecord> {
     decoded.clear();
     BASE64
@@ -296,11 +302,15 @@ pub(crate) fn validate_record(
             detail: format!("not base64: {error}"),
             bytes: Bytes::copy_from_slice(data),
         })?;
-    validate_event(decoded, limits)
+    validate_event(decoded, (limits, reach))
 }
 
-fn validate_event(bytes: &[u8], limits: &Limits) -> Result<Event, InvalidRecord> {
-    admit(bytes, limits).map_err(|fault| InvalidRecord {
+fn validate_event(
+    bytes: &[u8],
+    (limits, reach): (&Limits, &Reach),
+) -> Result<Event, InvalidRecord> {
+    let admitted = admit(bytes, limits).and_then(|event| event.confine(reach, bytes));
+    admitted.map_err(|fault| InvalidRecord {
         code: fault.code.as_str(),
         detail: fault.to_string(),
         bytes: Bytes::copy_from_slice(bytes),

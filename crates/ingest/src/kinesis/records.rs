@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use easel_catalog::is_operator_event;
+use easel_audit::{AuditNote, ShownEvents};
+use easel_catalog::{Reach, is_operator_event};
 use easel_log::{Found, Offset, ReadError, Reader, Record};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -22,10 +23,17 @@ use crate::work::on_cpu;
 /// The most records in one answer, and the default limit.
 const MAX_RECORDS: i64 = 10_000;
 const MAX_BYTES: usize = 10 * 1024 * 1024;
+/// The most blocks without a record for the caller that one call reads. The next call continues.
+const MAX_BLOCKS: usize = 256;
+/// How far behind a page is whose blocks had no record for the caller, although there are later blocks.
+const SOMEWHAT_BEHIND: SignedDuration = SignedDuration::from_millis(1);
 
+/// `reader` is the access key id that signed the call, if calls are signed.
 pub(super) async fn get_records(
     door: &KinesisDoor,
     call: &KinesisCall,
+    reach: &Reach,
+    reader: Option<&str>,
 ) -> Result<Response, KinesisError> {
     let request: GetRecordsJson = call.parse()?;
     let (ShardIterator(from), limit) = request.check()?;
@@ -35,12 +43,27 @@ pub(super) async fn get_records(
         .await
         .map_err(|_closed| KinesisError::internal())?;
     let page = door
-        .page(from, limit)
+        .page(from, limit, reach)
         .await
         .map_err(|_unreadable| KinesisError::internal())?;
     let behind = door.behind(&page);
     let format = call.format;
-    on_cpu(page.bytes, move || format.answer(&page.to_json(behind))).await
+    let offsets = page.records.iter().map(|record| record.offset.get());
+    let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
+    // The caller of a call that shows no events needs no entry.
+    let note = if note.shown.count > 0 {
+        let actor = reader.unwrap_or("local");
+        Some(note.by(actor, Reach::Everything, "events.read"))
+    } else {
+        None
+    };
+    let answer = on_cpu(page.bytes, move || format.answer(&page.to_json(behind)));
+    let mut response = answer.await?;
+    if let Some(mut note) = note {
+        note.object = Some("kinesis".to_owned());
+        response.extensions_mut().insert(note);
+    }
+    Ok(response)
 }
 
 /// Consecutive records, and the offset after them.
@@ -52,22 +75,37 @@ struct RecordPage {
 }
 
 impl KinesisDoor {
-    /// Reads at most `limit` records from `from` on, as many as fit into `MAX_BYTES` but at least one.
-    async fn page(&self, from: Offset, limit: usize) -> Result<RecordPage, ReadError> {
+    /// Reads at most `limit` records in reach from `from` on, as many as fit into `MAX_BYTES` but at least one unless the next
+    /// `MAX_BLOCKS` blocks have none.
+    async fn page(
+        &self,
+        from: Offset,
+        limit: usize,
+        reach: &Reach,
+    ) -> Result<RecordPage, ReadError> {
         let mut page = RecordPage {
             records: Vec::new(),
             bytes: 0,
             next: from,
         };
         let mut reader = Reader::new(Arc::clone(self.intake.log()), from);
-        while let Some(found) = reader.try_next().await? {
+        let mut skipped_count = 0;
+        while skipped_count < MAX_BLOCKS
+            && let Some(found) = reader.try_next().await?
+        {
+            let shown_before = page.records.len();
             if let Found::Block { block, from } = &found {
                 for record in block.records_from(*from) {
-                    if !page.has_room_for(&record, limit) {
+                    let is_shown = !is_operator_event(&record.event_type)
+                        && reach.covers(
+                            record.provenance.root_account_id.as_deref(),
+                            record.provenance.root_account_uuid.as_deref(),
+                        );
+                    if is_shown && !page.has_room_for(&record, limit) {
                         return Ok(page);
                     }
                     page.next = record.offset.next();
-                    if is_operator_event(&record.event_type) {
+                    if !is_shown {
                         continue;
                     }
                     page.bytes += record.bytes.len();
@@ -75,6 +113,7 @@ impl KinesisDoor {
                 }
             }
             page.next = reader.position();
+            skipped_count += usize::from(page.records.len() == shown_before);
         }
         Ok(page)
     }
@@ -82,11 +121,12 @@ impl KinesisDoor {
     /// Returns how long ago the last record of the page was appended. Zero if the page ends at the
     /// head.
     fn behind(&self, page: &RecordPage) -> SignedDuration {
+        if page.next >= self.intake.log().bounds().borrow().head {
+            return SignedDuration::ZERO;
+        }
         match page.records.last() {
-            Some(last) if page.next < self.intake.log().bounds().borrow().head => {
-                self.intake.now().duration_since(last.appended_at)
-            }
-            _ => SignedDuration::ZERO,
+            Some(last) => self.intake.now().duration_since(last.appended_at),
+            None => SOMEWHAT_BEHIND,
         }
     }
 }

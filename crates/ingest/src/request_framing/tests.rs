@@ -1,6 +1,6 @@
 //! Bodies with one event, an array, lines, or none of them.
 
-use easel_catalog::FaultCode;
+use easel_catalog::{FaultCode, Reach};
 use proptest::prelude::*;
 
 use super::*;
@@ -14,7 +14,7 @@ fn admit(
 ) -> Result<Vec<Result<Uuid, Fault>>, FrameError> {
     let (input, limits) = (input.as_ref().to_vec(), Limits::default());
     let parts = framing.parts(&input, &limits)?;
-    let Admitted { events, verdicts } = Admitted::new(input, parts, &limits);
+    let Admitted { events, verdicts } = Admitted::new(input, parts, (&limits, &Reach::Everything));
     let ids = verdicts.iter().filter_map(|verdict| verdict.as_ref().ok());
     let ids: Vec<_> = ids.collect();
     for event in &events {

@@ -270,6 +270,7 @@ async fn append_and_crash(
         code: "x".to_owned(),
         detail: "x".to_owned(),
         source: Some("import:default".into()),
+        reach: None,
         event_name: None,
         message_id: Some(format!("{key}:{}", n * SPACING).into()),
         bytes: record(n),

@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use easel_access::Authorizer;
-use easel_ingest::{IntakeOptions, KinesisAuth, KinesisKeys};
+use easel_catalog::Reach;
+use easel_ingest::{IntakeOptions, KinesisAuth, KinesisKeys, SecretAccessKey};
 use easel_keys::Secret;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -26,8 +27,11 @@ fn doors(auth: KinesisAuth, now: Timestamp) -> Doors {
 }
 
 pub(crate) fn keys(secret: &str) -> KinesisAuth {
-    let pair = (KEY_ID.to_owned(), Secret::new(secret.to_owned()));
-    KinesisAuth::Keys(KinesisKeys::from_iter([pair]))
+    let key = SecretAccessKey {
+        secret: Secret::new(secret.to_owned()),
+        reach: Reach::Everything,
+    };
+    KinesisAuth::Keys(KinesisKeys::from_iter([(KEY_ID.to_owned(), key)]))
 }
 
 pub(crate) fn golden_time() -> Timestamp {

@@ -17,6 +17,7 @@ fn record(bytes: Bytes) -> NewQuarantined {
         code: "syntax".to_owned(),
         detail: "an older version did not know this".to_owned(),
         source: None,
+        reach: None,
         event_name: None,
         message_id: None,
         bytes,
@@ -129,6 +130,7 @@ async fn an_envelope_of_a_source_is_retried_with_its_event_name_and_its_source()
     let from_source = NewQuarantined {
         door: "hook",
         source: Some("hosted".into()),
+        reach: None,
         event_name: Some("course_created".into()),
         ..record(ENVELOPE.into())
     };

@@ -1,6 +1,9 @@
 //! Tests of the whole server in one process: real HTTP, real SQLite, real webhooks.
 
 #[cfg(test)]
+mod access;
+mod audit;
+#[cfg(test)]
 mod caliper;
 #[cfg(test)]
 mod canvas_service;
@@ -13,6 +16,8 @@ mod life;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod operator_events;
 #[cfg(test)]
 mod outage;
@@ -23,6 +28,10 @@ mod refusals;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod test_delivery;
 #[cfg(test)]
 mod test_server;
+#[cfg(test)]
+mod tls;

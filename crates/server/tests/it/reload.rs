@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use easel_catalog::Reach;
 use easel_keys::Secret;
 use easel_server::{Auth, Config, Deliveries, KinesisKey, LocalServer, Prepared, Reloader, Server};
 use easel_testkit::{Receiver, event};
@@ -155,6 +156,7 @@ async fn reloaded_key_pairs_are_valid_immediately() {
     new.kinesis.keys.push(KinesisKey {
         access_key_id: "canvas".to_owned(),
         secret_access_key: Secret::new("hush".to_owned()),
+        reach: Reach::Everything,
     });
     assert!(reloader.reload(prepare(&new)).await.unwrap().changed);
     assert_eq!(refusal().await, "MissingAuthenticationTokenException");

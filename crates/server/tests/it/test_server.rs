@@ -57,6 +57,16 @@ impl TestServer {
         }
     }
 
+    /// Returns a client of another listener of a server.
+    pub(crate) fn other_address(address: SocketAddr) -> Self {
+        Self {
+            address,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            stop: CancellationToken::new(),
+            running: JoinSet::new(),
+        }
+    }
+
     /// Stops the server, as SIGTERM does.
     pub(crate) fn stop(&self) {
         self.stop.cancel();

@@ -9,6 +9,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{HttpsSource, Pollers, SignedBy, SourceKind, SourceSpec, SqsCredentials, SqsSource};
+use crate::jwks_url::check_jwks_url;
 use crate::{SourceName, SourceNameError};
 
 /// The text that is shown in place of a secret.
@@ -198,7 +199,7 @@ impl SourceJson {
     fn signed_by(&self) -> Result<SignedBy, SourceSpecError> {
         let default = SignedBy::default();
         let jwks_url = self.jwks_url.clone().unwrap_or(default.jwks_url);
-        check_jwks_url(&jwks_url)?;
+        check_jwks_url(&jwks_url).map_err(|fault| SourceSpecError::new("jwks_url", fault))?;
         let issuer = match self.issuer.as_deref() {
             None => default.issuer,
             Some("") => {
@@ -264,7 +265,7 @@ impl SourceJson {
     }
 
     /// Returns the JSON with the secrets, for the store.
-    pub(crate) fn with_secrets(spec: &SourceSpec) -> Self {
+    pub fn with_secrets(spec: &SourceSpec) -> Self {
         Self::from_spec(spec, |secret| secret.expose().clone())
     }
 
@@ -404,22 +405,7 @@ pub(super) fn check_path_secret(secret: &str) -> Result<(), SourceSpecError> {
     ))
 }
 
-/// Rejects a URL of keys that is not `https`. On this machine, `http` is allowed, for tests.
-fn check_jwks_url(text: &str) -> Result<(), SourceSpecError> {
-    let url = check_url("jwks_url", text)?;
-    let is_local = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        None => false,
-    };
-    if url.scheme() == "https" || is_local {
-        return Ok(());
-    }
-    Err(SourceSpecError::new("jwks_url", "must begin with https://"))
-}
-
-fn check_url(member: &'static str, text: &str) -> Result<Url, SourceSpecError> {
+fn check_url(member: &'static str, text: &str) -> Result<(), SourceSpecError> {
     let url = Url::parse(text)
         .map_err(|error| SourceSpecError::new(member, format!("must be a URL: {error}")))?;
     let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -429,7 +415,7 @@ fn check_url(member: &'static str, text: &str) -> Result<Url, SourceSpecError> {
             "must be a URL that begins with https:// or http:// and has no user name or password",
         ));
     }
-    Ok(url)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ fn many(body: &str) -> Result<ValidatedRecords, KinesisError> {
     Ok(ValidatedRecords::new(
         body.into(),
         call.records,
-        &Limits::default(),
+        (&Limits::default(), &Reach::Everything),
     ))
 }
 
@@ -94,6 +94,33 @@ fn records_past_the_limit_are_counted_but_not_stored() {
     assert!(refused.contains("of length 65538"), "{refused}");
 }
 
+#[test]
+fn a_record_of_another_root_account_goes_to_quarantine_with_the_reach_of_its_key() {
+    let data = |account: &str| {
+        format!(
+            r#"{{"attributes":{{"event_name":"x","event_time":"2019-11-05T07:38:00Z"{account}}},"body":{{}}}}"#
+        )
+    };
+    let own = data(r#","root_account_id":"7""#);
+    let (foreign, unnamed) = (data(r#","root_account_id":"8""#), data(""));
+    let sent = [&own, &foreign, &unnamed].map(|data| BASE64.encode(data));
+    let body = put_records(&sent.each_ref().map(String::as_str));
+    let call = PutCall::many(KinesisFormat::Json, body.as_bytes()).unwrap();
+    let reach = "root_account:7".parse().unwrap();
+    let limits = Limits::default();
+    let validated = ValidatedRecords::new(body.into(), call.records, (&limits, &reach));
+
+    let accounts = validated.events.iter();
+    let accounts = accounts.map(|event| event.provenance.root_account_id.as_deref());
+    assert_eq!(accounts.collect::<Vec<_>>(), [Some("7"), Some("7")]);
+    let [invalid] = validated.invalid_records.as_slice() else {
+        panic!("{:?}", validated.invalid_records);
+    };
+    assert_eq!(invalid.code, "out_of_reach");
+    assert_eq!(invalid.reach.as_deref(), Some("root_account:7"));
+    assert_eq!(invalid.bytes, foreign.as_bytes());
+}
+
 proptest! {
     #[test]
     fn every_record_of_a_call_is_an_event_or_invalid(
@@ -132,7 +159,7 @@ proptest! {
         ciborium::into_writer(&members, &mut body).unwrap();
         let read = |format, body: Vec<u8>| {
             let call = PutCall::many(format, &body).unwrap();
-            let validated = ValidatedRecords::new(body, call.records, &Limits::default());
+            let validated = ValidatedRecords::new(body, call.records, (&Limits::default(), &Reach::Everything));
             let events = validated.events.into_iter().map(|event| event.bytes);
             let invalid_records = validated.invalid_records.into_iter();
             let invalid_records = invalid_records.map(|record| (record.code, record.bytes));
@@ -156,7 +183,7 @@ proptest! {
         let calls = formats.map(|format| [PutCall::one(format, &body), PutCall::many(format, &body)]);
         for call in calls.into_iter().flatten().flatten() {
             let count = call.records.len();
-            let validated = ValidatedRecords::new(body.clone(), call.records, &Limits::default());
+            let validated = ValidatedRecords::new(body.clone(), call.records, (&Limits::default(), &Reach::Everything));
             prop_assert!(count > 0 && validated.order.len() == count);
         }
     }
