@@ -78,16 +78,13 @@ impl LaneJson {
     ) -> Self {
         let balance = api.balance(caller, subscription);
         let pending = balance.get(Term::Pending);
-        let pending_since = match pending {
-            0 => None,
-            _ => times.accepted_at(api, balance.cursor).await,
+        let pending_since = match balance.oldest_pending {
+            None => None,
+            Some(oldest) => times.accepted_at(api, oldest).await,
         };
         let (first_parked, waits_for_operator) = parked_summary(subscription);
-        let oldest_open = match (pending, first_parked) {
-            (0, first_parked) => first_parked,
-            (_, None) => Some(balance.cursor),
-            (_, Some(first)) => Some(std::cmp::min(balance.cursor, first)),
-        };
+        let oldest_open = [balance.oldest_pending, first_parked];
+        let oldest_open = oldest_open.into_iter().flatten().min();
         let open_since = match oldest_open {
             None => None,
             Some(oldest) => times.accepted_at(api, oldest).await,
