@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -224,7 +225,8 @@ impl From<AuthError> for Problem {
     }
 }
 
-/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions.
+/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions and to those of the
+/// response.
 pub async fn require_scope(
     State((authorizer, scope)): State<(Authorizer, Scope)>,
     request: Request,
@@ -233,8 +235,20 @@ pub async fn require_scope(
     let (mut head, body) = request.into_parts();
     let caller = authorizer.authorize(&head, scope).await?;
     let body = caller.metered(body);
-    head.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(head, body)).await)
+    head.extensions.insert(caller.clone());
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    response.extensions_mut().insert(caller);
+    Ok(response)
+}
+
+/// Middleware that refuses callers that are confined to one root account. [`require_scope`] must come first.
+pub async fn require_everything(
+    caller: Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    caller.0.require_everything()?;
+    Ok(next.run(request).await)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

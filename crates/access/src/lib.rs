@@ -42,7 +42,7 @@ mod token_use;
 mod tokens;
 mod validity;
 
-pub use authorizer::{Authorizer, require_scope};
+pub use authorizer::{Authorizer, require_everything, require_scope};
 pub use caller::Caller;
 pub use oidc::{Oidc, OidcKeys};
 pub use oidc_rules::{ClaimValue, OidcRules};

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
+use easel_audit::Audit;
 use easel_catalog::Catalog;
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
-use easel_log::{Clock, SharedLog};
+use easel_log::{Clock, Provenance, Record, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_sources::Sources;
 use easel_subscriptions::Subscriptions;
@@ -34,6 +35,8 @@ pub struct Api {
     pub sources: Arc<Sources>,
     /// The access tokens.
     pub tokens: Arc<Tokens>,
+    /// Who changed what, and who was shown payloads.
+    pub audit: Arc<Audit>,
     /// The keys of the server.
     pub keys: Arc<Keys>,
     /// Sends a test event to an endpoint.
@@ -55,6 +58,17 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
+    /// Returns true if `caller` may see this record of the log.
+    pub(crate) fn shows(&self, caller: &Caller, record: &Record) -> bool {
+        let Provenance {
+            root_account_id,
+            root_account_uuid,
+            ..
+        } = &*record.provenance;
+        let (id, uuid) = (root_account_id.as_deref(), root_account_uuid.as_deref());
+        caller.reach.covers(id, uuid)
+    }
+
     /// Waits until the server stops or the token of `caller` ends: it is removed, it expires, or a newer secret
     /// has replaced it. All of them end streams and long polls.
     pub(crate) async fn wait_for_end(&self, caller: &Caller) {

@@ -68,6 +68,12 @@ impl axum::response::IntoResponse for ApiError {
     }
 }
 
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         Self::storage("log_unavailable", &error)

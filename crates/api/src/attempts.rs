@@ -15,8 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
 use crate::api_error::ApiError;
+use crate::caller_name::CallerName;
 use crate::lane_name::LaneNameJson;
-use crate::request::{Path, Query, check_limit};
+use crate::request::{Query, check_limit};
 
 /// The time that a summary covers.
 const SUMMARY_WINDOW: SignedDuration = SignedDuration::from_hours(1);
@@ -107,7 +108,7 @@ pub(crate) struct AttemptQuery {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/attempts", operation_id = "list_attempts", tag = "subscriptions", params(("name" = String, Path), AttemptQuery), responses((status = OK, body = AttemptListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     Query(query): Query<AttemptQuery>,
 ) -> Result<Json<AttemptListJson>, ApiError> {
     let limit = check_limit(query.limit)?;

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use easel_access::Caller;
+use easel_catalog::Reach;
 use easel_log::Offset;
 use easel_subscriptions::{Balance, Subscription, Term};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -13,8 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::Api;
 use crate::api_error::ApiError;
-use crate::caller_name::full_name;
-use crate::request::Path;
+use crate::caller_name::{CallerName, shown_name};
 
 /// The balance of one subscription, with a member for each [`Term`].
 pub(crate) struct BalanceJson {
@@ -32,24 +33,30 @@ pub(crate) struct BalancesJson {
     /// The offset that the next event will get.
     #[schema(value_type = u64)]
     head: Offset,
-    /// The number of records in quarantine.
-    quarantined: u64,
+    /// The number of records in quarantine. Absent for a caller that is confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined: Option<u64>,
     subscriptions: Vec<BalanceJson>,
 }
 
-/// Lists the balances of all subscriptions.
+/// Lists the balances of all subscriptions of the caller's reach.
 #[utoipa::path(get, path = "/v1/balance", operation_id = "list_balances", tag = "balance", responses((status = OK, body = BalancesJson)))]
-pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
-    let subscriptions = api.subscriptions.list();
+pub(crate) async fn all(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Json<BalancesJson> {
+    let subscriptions = api.subscriptions_of(&caller);
     let subscriptions = subscriptions
         .iter()
-        .map(|subscription| BalanceJson::new(subscription, api.subscriptions.balance(subscription)))
+        .map(|subscription| {
+            BalanceJson::new(&caller, subscription, api.balance(&caller, subscription))
+        })
         .collect();
     let bounds = *api.log.bounds().borrow();
     Json(BalancesJson {
         tail: bounds.tail,
         head: bounds.head,
-        quarantined: api.quarantine.count(),
+        quarantined: (caller.reach == Reach::Everything).then(|| api.quarantine.count()),
         subscriptions,
     })
 }
@@ -58,17 +65,17 @@ pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/balance", operation_id = "show_balance", tag = "balance", params(("name" = String, Path)), responses((status = OK, body = BalanceJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn one(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<BalanceJson>, ApiError> {
-    let subscription = api.subscriptions.get(&full_name(&name)?)?;
-    let balance = api.subscriptions.balance(&subscription);
-    Ok(Json(BalanceJson::new(&subscription, balance)))
+    let subscription = api.subscriptions.get(&name.full)?;
+    let balance = api.balance(&name.caller, &subscription);
+    Ok(Json(BalanceJson::new(&name.caller, &subscription, balance)))
 }
 
 impl BalanceJson {
-    pub(crate) fn new(subscription: &Subscription, balance: Balance) -> Self {
+    pub(crate) fn new(caller: &Caller, subscription: &Subscription, balance: Balance) -> Self {
         Self {
-            subscription: subscription.spec.name.to_string(),
+            subscription: shown_name(caller, subscription),
             balance,
         }
     }

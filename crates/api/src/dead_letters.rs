@@ -7,8 +7,9 @@ mod selection;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use easel_audit::{AuditNote, ShownEvents};
 use easel_log::{Offset, Record, RecordReader};
 use easel_subscriptions::{Attempt, DeadLetter, Due, Parked, Subscription};
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
+use crate::caller_name::CallerName;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Body, Path, Query, check_limit};
 use selection::{Selection, SelectionJson};
@@ -149,9 +151,9 @@ pub(crate) struct LaneQuery {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(("name" = String, Path), DeadLetterQuery), responses((status = OK, body = DeadLetterListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     Query(query): Query<DeadLetterQuery>,
-) -> Result<Json<DeadLetterListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<DeadLetterListJson>), ApiError> {
     let limit = check_limit(query.limit)?;
     let lane = query.lane.find(&api, &name)?;
     let from = Offset::new(query.from.unwrap_or(0));
@@ -178,23 +180,28 @@ pub(crate) async fn list(
     }
     letters.retain(|(offset, _)| next.is_none_or(|next| *offset < next));
     let tail = api.log.bounds().borrow().tail;
+    // An endpoint can repeat the event in its answer.
+    let with_answer = letters.iter().filter(|(_, letter)| letter.answer.is_some());
+    let shown = ShownEvents::of_offsets(with_answer.map(|(offset, _)| offset.get()));
     let letters = letters.into_iter();
-    Ok(Json(DeadLetterListJson {
+    let page = DeadLetterListJson {
         dead_letters: letters
             .map(|(offset, letter)| DeadLetterJson::new(offset, &letter, tail))
             .collect(),
         waiting,
         next,
-    }))
+    };
+    Ok((Extension(AuditNote::of_shown(shown)), Json(page)))
 }
 
 /// Shows one dead letter, with its event if the log still has it.
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters/{offset}", operation_id = "show_dead_letter", tag = "dead letters", params(("name" = String, Path), ("offset" = u64, Path), LaneQuery), responses((status = OK, body = DeadLetterJson), (status = NOT_FOUND, description = "`no_such_subscription`, `no_such_replay` or `no_such_dead_letter`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path((name, offset)): Path<(String, String)>,
+    name: CallerName,
+    Path((_name, offset)): Path<(String, String)>,
     Query(query): Query<LaneQuery>,
-) -> Result<Json<DeadLetterJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<DeadLetterJson>), ApiError> {
     let lane = query.lane.find(&api, &name)?;
     let missing = || {
         let detail = format!("{name} has no dead letter at offset {offset}.");
@@ -207,19 +214,22 @@ pub(crate) async fn show(
     let (offset, letter) = found.ok_or_else(missing)?;
     let record = RecordReader::new(&*api.log).read(offset).await?;
     let tail = api.log.bounds().borrow().tail;
-    Ok(Json(DeadLetterJson {
+    let is_shown = record.is_some() || letter.answer.is_some();
+    let shown = ShownEvents::of_offsets(is_shown.then_some(offset.get()));
+    let letter = DeadLetterJson {
         event: record.and_then(|record| serde_json::from_slice(&record.bytes).ok()),
         ..DeadLetterJson::new(offset, &letter, tail)
-    }))
+    };
+    Ok((Extension(AuditNote::of_shown(shown)), Json(letter)))
 }
 
 /// Redelivers dead letters, and parked deliveries that wait for an operator. They are due immediately.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/redeliver", operation_id = "redeliver_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = RedeliveredJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn redeliver(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
-) -> Result<Json<RedeliveredJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<RedeliveredJson>), ApiError> {
     let (lane, selection) = SelectionJson::parse(&body)?;
     let lane = lane.find(&api, &name)?;
     let is_selected =
@@ -228,21 +238,23 @@ pub(crate) async fn redeliver(
         .subscriptions
         .redeliver(&lane, selection.offsets(), is_selected)
         .await?;
-    info!(subscription = %name, count = redelivered.redelivered_count, "dead letters redelivered");
-    Ok(Json(RedeliveredJson {
+    info!(subscription = %name.full, count = redelivered.redelivered_count, "dead letters redelivered");
+    let note = AuditNote::default().with("redelivered", redelivered.redelivered_count);
+    let answer = RedeliveredJson {
         redelivered: redelivered.redelivered_count,
         gone: redelivered.gone_count,
         full: redelivered.is_full,
-    }))
+    };
+    Ok((Extension(note), Json(answer)))
 }
 
 /// Discards dead letters, and parked deliveries that wait for an operator. They are never redelivered.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = DiscardedJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn discard(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
-) -> Result<Json<DiscardedJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<DiscardedJson>), ApiError> {
     let (lane, selection) = SelectionJson::parse(&body)?;
     let lane = lane.find(&api, &name)?;
     let is_selected =
@@ -251,8 +263,9 @@ pub(crate) async fn discard(
         .subscriptions
         .discard(&lane, selection.offsets(), is_selected)
         .await?;
-    info!(subscription = %name, count = discarded, "dead letters discarded");
-    Ok(Json(DiscardedJson { discarded }))
+    info!(subscription = %name.full, count = discarded, "dead letters discarded");
+    let note = AuditNote::default().with("discarded", discarded);
+    Ok((Extension(note), Json(DiscardedJson { discarded })))
 }
 
 /// Dead letters by offset.

@@ -70,7 +70,7 @@ const REFUSALS: [SharedRefusal; 7] = [
     SharedRefusal {
         status: "503",
         name: "Unavailable",
-        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable` or `drift_unavailable`; retry after `Retry-After`",
+        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable`, `drift_unavailable` or `audit_unavailable`; retry after `Retry-After`",
         applies: |_| true,
     },
 ];

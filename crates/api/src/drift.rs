@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use easel_access::Caller;
+use easel_audit::AuditNote;
+use easel_catalog::RootAccount;
 use easel_drift::DriftRecord;
 use easel_log::Offset;
 use jiff::Timestamp;
@@ -27,7 +30,7 @@ struct DriftRecordJson {
     event: String,
     /// The JSON pointer to the place, with `*` for every index. Empty for the event itself.
     path: String,
-    /// The global id of the root account, if the events have it.
+    /// The global id of the root account, or else its UUID, if the events have one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     root_account: Option<String>,
     /// What the catalogue declares for the field, if it has the field.
@@ -64,10 +67,14 @@ pub(crate) struct DriftJson {
     /// All events before this offset were scanned.
     #[schema(value_type = u64)]
     cursor: Offset,
-    /// Events that were not scanned, because they were gone from the log or could not be read.
-    missed: u64,
-    /// The number of findings that are not listed because the list is full, by kind of drift.
-    untold: BTreeMap<&'static str, u64>,
+    /// Events that were not scanned, because they were gone from the log or could not be read. Absent for a
+    /// caller that is confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<u64>,
+    /// The number of findings that are not listed because the list is full, by kind of drift. Absent for a
+    /// caller that is confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untold: Option<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -75,7 +82,7 @@ pub(crate) struct DriftJson {
 pub(crate) struct DriftQuery {
     /// Only event types whose name matches this pattern: `*` is any text, `?` is one character.
     event: Option<String>,
-    /// Only findings from the root account with this global id.
+    /// Only findings from the root account with this global id, or with this UUID if its events have no id.
     root_account: Option<String>,
 }
 
@@ -83,31 +90,42 @@ pub(crate) struct DriftQuery {
 #[utoipa::path(get, path = "/v1/drift", operation_id = "list_drift", tag = "drift", params(DriftQuery), responses((status = OK, body = DriftJson)))]
 pub(crate) async fn list(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<DriftQuery>,
 ) -> Json<DriftJson> {
     let report = api.drift.report();
+    let own = caller.reach.root_account().map(RootAccount::as_str);
     let glob = WildMatch::new(query.event.as_deref().unwrap_or("*"));
     let account = query.root_account.as_deref();
     let records = report.records.into_iter().filter(|record| {
-        glob.matches(record.event_type()) && (account.is_none() || record.root_account() == account)
+        let is_of = |account: Option<&str>| account.is_none() || record.root_account() == account;
+        glob.matches(record.event_type()) && is_of(account) && is_of(own)
     });
     Json(DriftJson {
         sightings: records.map(DriftRecordJson::from).collect(),
         cursor: report.cursor,
-        missed: report.missed,
-        untold: report
-            .dropped
-            .into_iter()
-            .map(|(drift, count)| (drift.code(), count))
-            .collect(),
+        missed: own.is_none().then_some(report.missed),
+        untold: own.is_none().then(|| {
+            let dropped = report.dropped.into_iter();
+            dropped
+                .map(|(drift, count)| (drift.code(), count))
+                .collect()
+        }),
     })
 }
 
-/// Clears the drift findings. Drift that arrives again is listed again.
+/// Clears the drift findings that the caller can see. Drift that arrives again is listed again.
 #[utoipa::path(delete, path = "/v1/drift", operation_id = "clear_drift", tag = "drift", responses((status = OK, body = RemovedJson)))]
-pub(crate) async fn clear(State(api): State<Api>) -> Result<Json<RemovedJson>, ApiError> {
-    let removed = api.drift.clear().await?;
-    Ok(Json(RemovedJson::new(removed)))
+pub(crate) async fn clear(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<(Extension<AuditNote>, Json<RemovedJson>), ApiError> {
+    let removed = match caller.reach.root_account() {
+        None => api.drift.clear().await?,
+        Some(account) => api.drift.clear_of(account.as_str()).await?,
+    };
+    let note = AuditNote::default().with("removed", removed);
+    Ok((Extension(note), Json(RemovedJson::new(removed))))
 }
 
 impl From<DriftRecord> for DriftRecordJson {

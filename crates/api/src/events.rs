@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Extension, Json};
 use easel_access::Caller;
+use easel_audit::{AuditNote, ShownEvents};
+use easel_catalog::Reach;
 use easel_log::{Found, Offset, ReadError, Reader, Record, SharedLog, Want};
 use easel_subscriptions::EventGlob;
 use jiff::Timestamp;
@@ -95,7 +97,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<EventQuery>,
-) -> Result<Json<EventListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<EventListJson>), ApiError> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
@@ -106,17 +108,18 @@ pub(crate) async fn list(
     let deadline = Instant::now() + wait;
     let from = start_offset(&api.log, query.from.as_deref(), query.time.as_deref()).await?;
     let mut reader = reader(&api.log, from, &glob);
+    let is_shown = |record: &Record| api.shows(&caller, record);
     loop {
-        let page = EventListJson::read(&mut reader, limit, &glob).await?;
+        let page = EventListJson::read(&mut reader, limit, &glob, is_shown).await?;
         if !page.events.is_empty() || Instant::now() >= deadline {
-            return Ok(Json(page));
+            return Ok(page.answer());
         }
         tokio::select! {
             biased;
-            () = api.wait_for_end(&caller) => return Ok(Json(page)),
+            () = api.wait_for_end(&caller) => return Ok(page.answer()),
             // After a new event and after the timeout, the loop reads again.
             waited = timeout_at(deadline, reader.wait()) => if waited == Ok(false) {
-                return Ok(Json(page)); // the log is closed
+                return Ok(page.answer()); // the log is closed
             },
         }
     }
@@ -126,19 +129,39 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/events/{id}", operation_id = "show_event", tag = "events", params(("id" = String, Path)), responses((status = OK, body = EventJson), (status = NOT_FOUND, description = "`no_such_event`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Json<EventJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<EventJson>), ApiError> {
     let found = match id.parse() {
-        Ok(id) => api.log.find_id(id).await?,
+        Ok(id) => find(&api, &caller, id).await?,
         Err(_not_an_id) => None,
     };
     let event = found.as_ref().and_then(event_json);
     let missing = || ApiError::not_found("no_such_event", format!("The log has no event {id}."));
-    event.map(Json).ok_or_else(missing)
+    let event = event.ok_or_else(missing)?;
+    let shown = ShownEvents::of_offsets([event.offset.get()]);
+    Ok((Extension(AuditNote::of_shown(shown)), Json(event)))
+}
+
+/// Finds an event that the caller may see.
+///
+/// The log reads all ids until it finds this one. So a confined caller could tell an event of another root
+/// account, which is found early, from one that does not exist. For such a caller, an id that cannot exist is
+/// searched at the same time: both answers take as long as reading all ids.
+async fn find(api: &Api, caller: &Caller, id: Uuid) -> Result<Option<Record>, ReadError> {
+    let found = match caller.reach {
+        Reach::Everything => api.log.find_id(id).await?,
+        Reach::RootAccount(_) => {
+            let (found, nothing) = tokio::join!(api.log.find_id(id), api.log.find_id(Uuid::max()));
+            nothing?;
+            found?
+        }
+    };
+    Ok(found.filter(|record| api.shows(caller, record)))
 }
 
 impl EventListJson {
-    /// Reads up to `limit` matching events, and fewer if they are large. When few events match, the
+    /// Reads up to `limit` matching events that the caller may see, and fewer if they are large. When few events match, the
     /// page can be empty although there are later events. The next page continues at `next`. Each
     /// record is converted immediately, because a record keeps its block in memory. If a read fails
     /// after some events were found, this call returns them, and the next call returns the error.
@@ -146,6 +169,7 @@ impl EventListJson {
         reader: &mut Reader,
         limit: usize,
         glob: &EventGlob,
+        is_shown: impl Fn(&Record) -> bool + Send,
     ) -> Result<Self, ReadError> {
         let mut events = Vec::new();
         let mut byte_count = 0;
@@ -171,7 +195,7 @@ impl EventListJson {
                     reader.seek(record.offset);
                     break 'full;
                 }
-                if matches(&record.event_type) {
+                if matches(&record.event_type) && is_shown(&record) {
                     byte_count += record.bytes.len();
                     events.extend(event_json(&record));
                 }
@@ -179,6 +203,13 @@ impl EventListJson {
         }
         let next = reader.position();
         Ok(Self { events, next })
+    }
+
+    /// Returns the answer, with a note of the events that it shows.
+    fn answer(self) -> (Extension<AuditNote>, Json<Self>) {
+        let offsets = self.events.iter().map(|event| event.offset.get());
+        let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
+        (Extension(note), Json(self))
     }
 }
 

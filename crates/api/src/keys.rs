@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
+use easel_audit::AuditNote;
 use easel_keys::{KeyStoreError, PrivateKey, SigningAlgorithm};
 use easel_log::run_blocking;
 use jiff::Timestamp;
@@ -65,10 +66,14 @@ pub(crate) struct MasterKeyJson {
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "show_jwks", tag = "keys", security(()), responses((status = OK, body = Object, description = "A JWK Set")))]
 pub(crate) async fn jwks(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let (keys, now) = (api.keys, api.clock.now());
-    // The server generates this key after its first start. A receiver must not get a set without this key.
+    // The server generates these keys after its first start. A receiver must not get a set without them, and
+    // the set must not tell which algorithms somebody's subscriptions use.
     let signing = keys.signing();
-    if signing.current(SigningAlgorithm::Rs256).is_none() {
-        run_blocking(move || keys.ensure(SigningAlgorithm::Rs256, now)).await?;
+    for algorithm in SigningAlgorithm::ALL {
+        if signing.current(algorithm).is_none() {
+            let keys = Arc::clone(&keys);
+            run_blocking(move || keys.ensure(algorithm, now)).await?;
+        }
     }
     let published = signing.jwk_set();
     let published = published.map_err(|error| ApiError::bug(&error))?;
@@ -108,24 +113,28 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Json<KeyListJson>, Ap
 pub(crate) async fn rotate_signing(
     State(api): State<Api>,
     Path(algorithm): Path<String>,
-) -> Result<Json<KeyListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<KeyListJson>), ApiError> {
     let parsed = algorithm.parse::<SigningAlgorithm>();
     let algorithm = parsed.map_err(|error| {
         ApiError::not_found("no_such_algorithm", format!("{error}, not {algorithm:?}."))
     })?;
     let (keys, now) = (Arc::clone(&api.keys), api.clock.now());
-    run_blocking(move || keys.rotate(algorithm, now)).await?;
-    list(State(api)).await
+    let rotated = run_blocking(move || keys.rotate(algorithm, now)).await?;
+    let note = AuditNote::default().with("kid", rotated.current.kid());
+    Ok((Extension(note), list(State(api)).await?))
 }
 
 /// Replaces the master key in its file, and seals all secrets again. Deliveries continue meanwhile.
 #[utoipa::path(post, path = "/v1/keys/master/rotate", operation_id = "rotate_master_key", tag = "keys", responses((status = OK, body = MasterKeyJson), (status = CONFLICT, description = "`master_key_not_in_file`")))]
-pub(crate) async fn rotate_master(State(api): State<Api>) -> Result<Json<MasterKeyJson>, ApiError> {
+pub(crate) async fn rotate_master(
+    State(api): State<Api>,
+) -> Result<(Extension<AuditNote>, Json<MasterKeyJson>), ApiError> {
     let (keys, now) = (api.keys, api.clock.now());
     let rotate = move || keys.rotate_master_key(now);
     let master_key = run_blocking(rotate).await?;
     info!(master_key, "all secrets sealed again");
-    Ok(Json(MasterKeyJson { master_key }))
+    let note = AuditNote::of_object(master_key.clone());
+    Ok((Extension(note), Json(MasterKeyJson { master_key })))
 }
 
 impl From<KeyStoreError> for ApiError {

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::Api;
 use crate::api_error::ApiError;
-use crate::caller_name::full_name;
+use crate::caller_name::CallerName;
 
 /// `live`, or the number of a replay. The default is `live`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,8 +17,8 @@ pub(crate) struct LaneNameJson(Option<ReplayNumber>);
 
 impl LaneNameJson {
     /// Returns this lane of the subscription `name`.
-    pub(crate) fn find(self, api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
-        Ok(api.subscriptions.lane(&full_name(name)?, self.0)?)
+    pub(crate) fn find(self, api: &Api, name: &CallerName) -> Result<Arc<Subscription>, ApiError> {
+        Ok(api.subscriptions.lane(&name.full, self.0)?)
     }
 }
 

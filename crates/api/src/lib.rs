@@ -18,13 +18,16 @@
 //! ```
 
 mod api;
+mod audited;
 mod document;
 mod manage_tables;
+mod operations;
 mod routes;
 mod send_test;
 mod server_facts;
 
 mod attempts;
+mod audit;
 mod balance;
 mod caliper;
 mod catalog;
@@ -46,14 +49,17 @@ mod tokens;
 
 mod api_error;
 mod caller_name;
+mod changed_members;
 mod lane_name;
 mod request;
 
 pub use api::Api;
+pub use audited::audited;
 pub use manage_tables::{
     ManageTables, PromotedField, RebuildReport, RebuildState, TableChange, TableReport,
     TablesFault, TablesReport,
 };
+pub use operations::{AUDIT_RULES, AuditRule};
 pub use routes::{document, fallbacks, routes};
 pub use send_test::{SendTest, TestReport};
-pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};
+pub use server_facts::{DiskSpace, ReadDiskSpace, ReadTlsProblem, ServerFacts};

@@ -15,8 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
+use crate::caller_name::CallerName;
 use crate::lane_name::LaneNameJson;
-use crate::request::{Path, Query, check_limit};
+use crate::request::{Query, check_limit};
 
 /// The maximum number of reasons in a summary.
 const MAX_REASONS: usize = 5;
@@ -107,7 +108,7 @@ pub(crate) struct ParkedQuery {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/parked", operation_id = "list_parked", tag = "subscriptions", params(("name" = String, Path), ParkedQuery), responses((status = OK, body = ParkedListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     Query(query): Query<ParkedQuery>,
 ) -> Result<Json<ParkedListJson>, ApiError> {
     let limit = check_limit(query.limit)?;

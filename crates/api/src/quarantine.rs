@@ -1,9 +1,11 @@
 //! `/v1/quarantine`: records that doors accepted although they are not valid events.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use easel_access::Caller;
+use easel_audit::{AuditNote, ShownEvents};
 use easel_log::Offset;
 use easel_quarantine::Quarantined;
 use jiff::Timestamp;
@@ -37,6 +39,9 @@ struct QuarantinedJson {
     /// The name of the source, if the record came from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    /// What the sender may send, if the sender is confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<String>,
     /// The bytes of the record, if they are text.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
@@ -52,10 +57,13 @@ pub(crate) struct QuarantineListJson {
     /// The value for `from` in the next request.
     #[schema(value_type = u64)]
     next: Offset,
-    /// The number of records in quarantine.
-    count: u64,
-    /// The number of records that were removed, or dropped because of a limit.
-    gone: u64,
+    /// The number of records in quarantine. Absent for a caller that is confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    /// The number of records that were removed, or dropped because of a limit. Absent for a caller that is
+    /// confined to one root account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -88,27 +96,35 @@ pub(crate) struct EmptyQuery {
     before: Option<u64>,
 }
 
-/// Lists the records in quarantine, oldest first.
+/// Lists the records in quarantine, oldest first. A caller that is confined to one root account sees what
+/// senders with its reach sent. A page can be empty although later pages are not.
 #[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "quarantine", params(QuarantineQuery), responses((status = OK, body = QuarantineListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<QuarantineQuery>,
-) -> Result<Json<QuarantineListJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<QuarantineListJson>), ApiError> {
     let from = Offset::new(query.from.unwrap_or(0));
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
         return Err(ApiError::invalid("invalid_range", detail));
     }
-    let records = api.quarantine.list(from, limit).await?;
-    let next = records.last().map_or(from, |last| last.offset.next());
-    let records = records.into_iter().map(QuarantinedJson::from).collect();
-    Ok(Json(QuarantineListJson {
-        records,
-        next,
-        count: api.quarantine.count(),
-        gone: api.quarantine.dropped_count(),
-    }))
+    let own = caller
+        .reach
+        .root_account()
+        .map(|_| caller.reach.to_string());
+    let page = api.quarantine.page(from, limit, own.as_deref()).await?;
+    let offsets = page.records.iter().map(|record| record.offset.get());
+    let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
+    let records = page.records.into_iter().map(QuarantinedJson::from);
+    let page = QuarantineListJson {
+        records: records.collect(),
+        next: page.next,
+        count: own.is_none().then(|| api.quarantine.count()),
+        gone: own.is_none().then(|| api.quarantine.dropped_count()),
+    };
+    Ok((Extension(note), Json(page)))
 }
 
 /// Removes records from quarantine.
@@ -116,12 +132,15 @@ pub(crate) async fn list(
 pub(crate) async fn empty(
     State(api): State<Api>,
     Query(EmptyQuery { before }): Query<EmptyQuery>,
-) -> Result<Json<RemovedJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<RemovedJson>), ApiError> {
     let removed = api
         .quarantine
         .empty(Offset::new(before.unwrap_or(u64::MAX)))
         .await?;
-    Ok(Json(RemovedJson::new(removed)))
+    let note = AuditNote::default()
+        .with("before", before)
+        .with("removed", removed);
+    Ok((Extension(note), Json(RemovedJson::new(removed))))
 }
 
 impl From<Quarantined> for QuarantinedJson {
@@ -137,6 +156,7 @@ impl From<Quarantined> for QuarantinedJson {
             detail: quarantined.detail,
             received_at: quarantined.received_at,
             source: quarantined.source.as_deref().map(str::to_owned),
+            reach: quarantined.reach.as_deref().map(str::to_owned),
             data,
             data_base64,
         }

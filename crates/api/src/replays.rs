@@ -7,11 +7,13 @@ mod dry_run;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_log::{Bounds, Offset};
 use easel_subscriptions::{
     Attempt, AttemptLog, ChangeError, Conditions, EventGlob, MaxRate, ReplayNumber, ReplaySpec,
@@ -27,7 +29,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::began_at;
 use crate::balance::BalanceJson;
-use crate::caller_name::full_name;
+use crate::caller_name::CallerName;
 use crate::request::{Body, Path};
 use dry_run::DryRunJson;
 
@@ -127,44 +129,48 @@ pub(crate) struct ReplayListJson {
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/replays", operation_id = "start_replay", tag = "replays", params(("name" = String, Path)), request_body = NewReplayJson, responses((status = CREATED, body = ReplayJson), (status = OK, body = DryRunJson, description = "The result of a dry run."), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_replay`")))]
 pub(crate) async fn start(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
 ) -> Result<Response, ApiError> {
     let new: NewReplayJson = body.parse(INVALID)?;
-    let live = api.subscriptions.get(&full_name(&name)?)?;
+    let live = api.subscriptions.get(&name.full)?;
     let is_dry_run = new.dry_run;
     let spec = spec(&api, new).await?;
     if is_dry_run {
         let valid = api.subscriptions.validate_replay(&live, &spec);
         valid.map_err(invalid)?;
-        return Ok(Json(DryRunJson::count(&api, &live, &spec).await?).into_response());
+        let count = DryRunJson::count(&api, &live, &spec).await?;
+        return Ok((Extension(AuditNote::of_no_change()), Json(count)).into_response());
     }
-    let started = api
-        .subscriptions
-        .start_replay(&live.full_name(), spec)
-        .await;
+    let (from, to) = (spec.from.get(), spec.to.get());
+    let started = api.subscriptions.start_replay(&name.full, spec).await;
     let started = started.map_err(invalid)?;
-    let replay = ReplayJson::new(&api, &started).ok_or_else(|| not_a_replay(&name))?;
+    let replay =
+        ReplayJson::new(&api, &name.caller, &started).ok_or_else(|| not_a_replay(&name))?;
     let number = replay.number;
-    info!(subscription = %name, replay = number, "replay started");
+    info!(subscription = %name.full, replay = number, "replay started");
     let location = [(
         LOCATION,
         format!("/v1/subscriptions/{name}/replays/{number}"),
     )];
-    Ok((StatusCode::CREATED, location, Json(replay)).into_response())
+    let note = AuditNote::of_object(format!("{name}/{number}"))
+        .with("from", from)
+        .with("to", to);
+    let answer = (StatusCode::CREATED, location, Extension(note), Json(replay));
+    Ok(answer.into_response())
 }
 
 /// Lists the replays of a subscription.
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/replays", operation_id = "list_replays", tag = "replays", params(("name" = String, Path)), responses((status = OK, body = ReplayListJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<ReplayListJson>, ApiError> {
-    let live = api.subscriptions.get(&full_name(&name)?)?;
+    let live = api.subscriptions.get(&name.full)?;
     let replays = api.subscriptions.replays(&live);
     let replays = replays
         .iter()
-        .filter_map(|replay| ReplayJson::new(&api, replay));
+        .filter_map(|replay| ReplayJson::new(&api, &name.caller, replay));
     Ok(Json(ReplayListJson {
         replays: replays.collect(),
     }))
@@ -174,12 +180,13 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/replays/{number}", operation_id = "show_replay", tag = "replays", params(("name" = String, Path), ("number" = u32, Path)), responses((status = OK, body = ReplayJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path((name, number)): Path<(String, String)>,
+    name: CallerName,
+    Path((_name, number)): Path<(String, String)>,
 ) -> Result<Json<ReplayJson>, ApiError> {
     let replay = api
         .subscriptions
-        .lane(&full_name(&name)?, Some(parse_number(&name, &number)?))?;
-    let replay = ReplayJson::new(&api, &replay);
+        .lane(&name.full, Some(parse_number(&name, &number)?))?;
+    let replay = ReplayJson::new(&api, &name.caller, &replay);
     replay.map(Json).ok_or_else(|| not_a_replay(&name))
 }
 
@@ -187,12 +194,12 @@ pub(crate) async fn show(
 #[utoipa::path(delete, path = "/v1/subscriptions/{name}/replays/{number}", operation_id = "cancel_replay", tag = "replays", params(("name" = String, Path), ("number" = u32, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`")))]
 pub(crate) async fn cancel(
     State(api): State<Api>,
-    Path((name, number)): Path<(String, String)>,
+    name: CallerName,
+    Path((_name, number)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let number = parse_number(&name, &number)?;
-    let full_name = full_name(&name)?;
-    api.subscriptions.cancel_replay(&full_name, number).await?;
-    info!(subscription = %name, replay = number, "replay cancelled");
+    api.subscriptions.cancel_replay(&name.full, number).await?;
+    info!(subscription = %name.full, replay = number, "replay cancelled");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -232,7 +239,7 @@ fn invalid(error: ChangeError) -> ApiError {
 }
 
 /// Parses the number of a replay in a path.
-fn parse_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
+fn parse_number(name: &CallerName, number: &str) -> Result<ReplayNumber, ApiError> {
     number.parse().map_err(|_not_a_number| {
         let detail = format!("{name} has no replay {number:?}.");
         ApiError::not_found("no_such_replay", detail)
@@ -240,15 +247,15 @@ fn parse_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
 }
 
 /// Returns the problem for a lane that is not a replay. No request should reach it.
-fn not_a_replay(name: &str) -> ApiError {
+fn not_a_replay(name: &CallerName) -> ApiError {
     ApiError::not_found("no_such_replay", format!("{name} has no such replay."))
 }
 
 impl ReplayJson {
     /// Returns the state of a replay; `None` for a lane that is not a replay.
-    fn new(api: &Api, replay: &Arc<Subscription>) -> Option<Self> {
+    fn new(api: &Api, caller: &Caller, replay: &Arc<Subscription>) -> Option<Self> {
         let details = replay.replay.as_ref()?;
-        let balance = api.subscriptions.balance(replay);
+        let balance = api.balance(caller, replay);
         let (state, reason) = state(api, replay);
         let open_count = balance.get(Term::Pending) + balance.get(Term::Parked);
         Some(Self {
@@ -266,7 +273,7 @@ impl ReplayJson {
                 total: balance.accepted,
             },
             rate: rate(replay, details.created_at, api.clock.now()),
-            balance: BalanceJson::new(replay, balance),
+            balance: BalanceJson::new(caller, replay, balance),
         })
     }
 }

@@ -49,13 +49,21 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match extract::Path::from_request_parts(head, state).await {
             Ok(extract::Path(part)) => Ok(Self(part)),
-            Err(_unreadable) => {
-                let detail = "The path must be UTF-8 after its percent-encoding is decoded.";
-                let status = StatusCode::BAD_REQUEST;
-                Err(ApiError::new(status, "invalid_path", detail))
-            }
+            Err(_unreadable) => Err(bad_path()),
         }
     }
+}
+
+/// Returns the problem of a path that cannot be read.
+pub(crate) fn bad_path() -> ApiError {
+    let detail = "The path must be UTF-8 after its percent-encoding is decoded.";
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", detail)
+}
+
+/// Returns the problem of a request whose route does not identify its caller. No request should reach it.
+pub(crate) fn no_caller() -> ApiError {
+    let detail = "This is a bug in Easel: the route does not identify its caller.";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", detail)
 }
 
 /// A JSON body that is not parsed yet, because only the route knows the code of a refusal.

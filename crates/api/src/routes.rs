@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use easel_access::{Authorizer, Problem, Scope, require_scope};
+use easel_access::{Authorizer, Problem, Scope, require_everything, require_scope};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Api, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
+    Api, attempts, audit, balance, caliper, catalog, dead_letters, deliveries, drift, events, keys,
     parked, quarantine, replays, sources, status, subscriptions, tables, tail, test_delivery,
     tokens,
 };
@@ -56,6 +56,26 @@ pub fn fallbacks(router: Router) -> Router {
 
 fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
     let require = |scope| from_fn_with_state((authorizer.clone(), scope), require_scope);
+    // The routes that concern the whole server. A caller that is confined to one root account is refused,
+    // whatever exists.
+    let read_server = OpenApiRouter::new()
+        .routes(routes!(keys::list))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::show))
+        .layer(from_fn(require_everything));
+    let manage_server = OpenApiRouter::new()
+        .routes(routes!(deliveries::pause))
+        .routes(routes!(deliveries::resume))
+        .routes(routes!(quarantine::empty))
+        .routes(routes!(keys::rotate_signing))
+        .routes(routes!(keys::rotate_master))
+        .routes(routes!(sources::create))
+        .routes(routes!(sources::replace))
+        .routes(routes!(sources::remove))
+        .routes(routes!(sources::pause))
+        .routes(routes!(sources::resume))
+        .routes(routes!(audit::verify))
+        .layer(from_fn(require_everything));
     let read = OpenApiRouter::new()
         .routes(routes!(subscriptions::list))
         .routes(routes!(subscriptions::show))
@@ -78,13 +98,11 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(catalog::async_api))
         .routes(routes!(caliper::check_envelope))
         .routes(routes!(drift::list))
-        .routes(routes!(keys::list))
-        .routes(routes!(sources::list))
-        .routes(routes!(sources::show))
         .routes(routes!(status::show))
         .routes(routes!(tables::show))
         .routes(routes!(tables::plan))
         .routes(routes!(tables::show_rebuild))
+        .merge(read_server)
         .layer(require(Scope::Read));
     let manage = OpenApiRouter::new()
         .routes(routes!(subscriptions::create))
@@ -98,27 +116,19 @@ fn described_routes(authorizer: &Authorizer) -> OpenApiRouter<Api> {
         .routes(routes!(dead_letters::discard))
         .routes(routes!(replays::start))
         .routes(routes!(replays::cancel))
-        .routes(routes!(deliveries::pause))
-        .routes(routes!(deliveries::resume))
         .routes(routes!(test_delivery::send))
         .routes(routes!(tables::apply))
         .routes(routes!(tables::promote))
         .routes(routes!(tables::start_rebuild))
         .routes(routes!(tables::cancel_rebuild))
-        .routes(routes!(quarantine::empty))
         .routes(routes!(drift::clear))
-        .routes(routes!(keys::rotate_signing))
-        .routes(routes!(keys::rotate_master))
-        .routes(routes!(sources::create))
-        .routes(routes!(sources::replace))
-        .routes(routes!(sources::remove))
-        .routes(routes!(sources::pause))
-        .routes(routes!(sources::resume))
+        .routes(routes!(audit::list))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
         .routes(routes!(tokens::change))
         .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::remove))
+        .merge(manage_server)
         .layer(require(Scope::Manage));
     let public = OpenApiRouter::new().routes(routes!(keys::jwks));
     read.merge(manage).merge(public)

@@ -12,6 +12,9 @@ use tokio::sync::watch;
 /// Reads the free space of the disk. The call can block.
 pub type ReadDiskSpace = Arc<dyn Fn() -> io::Result<DiskSpace> + Send + Sync>;
 
+/// Returns what is wrong with the certificate of the server, if something is.
+pub type ReadTlsProblem = Arc<dyn Fn(Timestamp) -> Option<String> + Send + Sync>;
+
 /// Facts about the server and its machine.
 #[derive(Clone)]
 pub struct ServerFacts {
@@ -27,6 +30,8 @@ pub struct ServerFacts {
     pub lane_count: watch::Receiver<Option<usize>>,
     /// Reads the free space of the disk with the data folder.
     pub disk_space: ReadDiskSpace,
+    /// Returns what is wrong with the certificate of the server at a time.
+    pub tls_problem: ReadTlsProblem,
 }
 
 /// A disk of any size is nearly full with less free space than this.

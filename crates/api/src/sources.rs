@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use easel_audit::AuditNote;
 use easel_sources::{
     HealthReport, Source, SourceChangeError, SourceCounts, SourceFailure, SourceJson, SourceOrigin,
     SourceSpec, SourceSpecError, SourceState, SourceStoreError, Sources,
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::api_error::ApiError;
+use crate::changed_members::changed_members;
 use crate::request::{Body, Path};
 
 /// The code of a problem with a definition.
@@ -126,7 +128,9 @@ pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Respons
     info!(source = %source.spec.name, "source created");
     let location = format!("/v1/sources/{}", source.spec.name);
     let json = Json(with_health(&source, api.clock.now()));
-    Ok((StatusCode::CREATED, [(LOCATION, location)], json).into_response())
+    let note = AuditNote::of_object(source.spec.name.as_str());
+    let location = [(LOCATION, location)];
+    Ok((StatusCode::CREATED, location, Extension(note), json).into_response())
 }
 
 /// Replaces the definition of a source. Its state and its counts stay. A secret that is given as `…` stays too,
@@ -136,7 +140,7 @@ pub(crate) async fn replace(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<SourceWithHealthJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<SourceWithHealthJson>), ApiError> {
     let json: SourceJson = body.parse(INVALID)?;
     let current = api.sources.get(&name);
     let current = current.ok_or_else(|| SourceChangeError::Unknown { name: name.clone() })?;
@@ -147,7 +151,11 @@ pub(crate) async fn replace(
     }
     let source = change(&api, move |sources| sources.replace(spec)).await?;
     info!(source = %source.spec.name, "source changed");
-    Ok(Json(with_health(&source, api.clock.now())))
+    let old = SourceJson::with_secrets(&current.spec);
+    let new = SourceJson::with_secrets(&source.spec);
+    let note = AuditNote::default().with("changed", changed_members(&old, &new));
+    let json = Json(with_health(&source, api.clock.now()));
+    Ok((Extension(note), json))
 }
 
 /// Removes a source. Its events stay.

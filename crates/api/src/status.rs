@@ -1,5 +1,8 @@
 //! `/v1/status`: the state of the server, in one answer.
 //!
+//! A caller that is confined to one root account gets the state of its own subscriptions and drift. Numbers
+//! about the whole server are absent.
+//!
 //! Module `lane` has the state of each subscription. Module `attention` lists what needs an operator.
 
 mod attention;
@@ -10,8 +13,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use easel_access::Caller;
+use easel_catalog::{Reach, RootAccount};
 use easel_drift::Report;
 use easel_log::{Offset, ReadError};
 use jiff::Timestamp;
@@ -44,15 +49,20 @@ pub(crate) struct StatusJson {
     /// The space on the disk with the data folder. Absent if it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskJson>,
+    audit: AuditStatusJson,
     drift: DriftStatusJson,
     quarantine: QuarantineJson,
-    /// The number of running lanes.
-    lanes_running: usize,
+    /// What is wrong with the certificate of the server. It is shown as attention.
+    #[serde(skip)]
+    tls_problem: Option<String>,
+    /// The number of running lanes. Absent for a confined caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lanes_running: Option<usize>,
     /// Whether the last save of the cursors succeeded.
     cursors_saved: bool,
-    /// All subscriptions, by name.
+    /// All subscriptions of the caller's reach, by name.
     lanes: Vec<LaneJson>,
-    /// All sources, by name.
+    /// All sources, by name. Empty for a confined caller.
     sources: Vec<SourceStatusJson>,
     /// What needs an operator. Empty if there is no problem.
     attention: Vec<AttentionJson>,
@@ -66,31 +76,45 @@ struct LogJson {
     writable: bool,
     /// Whether the log could be read for this answer. If not, times and the rate are absent.
     readable: bool,
-    /// The number of events on the log.
-    events: u64,
-    /// The bytes of these events on disk.
-    bytes: u64,
+    /// The number of events on the log. Absent for a confined caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<u64>,
+    /// The bytes of these events on disk. Absent for a confined caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     /// The oldest offset on the log.
     #[schema(value_type = u64)]
     tail: Offset,
     /// The offset that the next event will get.
     #[schema(value_type = u64)]
     head: Offset,
-    /// When the oldest event was accepted. Absent if the log is empty.
+    /// When the oldest event was accepted. Absent if the log is empty, and for a confined caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     oldest_at: Option<Timestamp>,
-    /// Accepted events per second, over the last five minutes.
+    /// Accepted events per second, over the last five minutes. Absent for a confined caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     events_per_second: Option<f64>,
-    /// The number of unreadable records that were found since the server started.
-    damaged: u64,
+    /// The number of unreadable records that were found since the server started. Absent for a confined
+    /// caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<u64>,
     /// The age in seconds at which events are dropped. Absent without a limit on age.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age_seconds: Option<u64>,
     /// The size in bytes above which the oldest events are dropped. Absent without a limit on size.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_bytes: Option<u64>,
+}
+
+/// The audit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditStatus)]
+struct AuditStatusJson {
+    /// Whether the latest write failed. Then nothing is changed, and no payload is shown.
+    failing: bool,
+    /// The number of faults that the start of the server found.
+    damaged: u64,
 }
 
 /// The space on a disk.
@@ -115,8 +139,9 @@ struct DriftStatusJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
-    /// The number of events that are not scanned yet.
-    pending: u64,
+    /// The number of events that are not scanned yet. Absent for a confined caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<u64>,
 }
 
 /// Records that doors accepted although they are not valid events.
@@ -125,38 +150,55 @@ struct DriftStatusJson {
 struct QuarantineJson {
     /// Whether the quarantine accepts new records.
     writable: bool,
-    /// The number of records in quarantine.
-    records: u64,
+    /// The number of records in quarantine. Absent for a confined caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
 }
 
 /// Shows the state of the server: log, lanes, disk, drift, quarantine, and what needs an operator.
 /// Values that cannot be read are absent.
 #[utoipa::path(get, path = "/v1/status", operation_id = "show_status", tag = "status", responses((status = OK, body = StatusJson)))]
-pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Json<StatusJson> {
     let now = api.clock.now();
+    let is_operator = caller.reach == Reach::Everything;
     let mut times = AcceptTimes::default();
     let mut log = log(&api, now, &mut times).await;
     let mut lanes = Vec::new();
-    for subscription in api.subscriptions.list() {
-        lanes.push(LaneJson::new(&api, &subscription, now, &mut times).await);
+    for subscription in api.subscriptions_of(&caller) {
+        lanes.push(LaneJson::new(&api, (&caller, &subscription), now, &mut times).await);
     }
     log.readable &= times.all_read;
+    if !is_operator {
+        log = log.without_counts();
+    }
     let mut status = StatusJson {
         version: env!("CARGO_PKG_VERSION"),
         address: api.server.address.to_string(),
         now,
         started_at: api.server.started_at,
-        drift: drift(&api.drift.report(), log.head, now),
+        drift: drift(&api.drift.report(), &caller, log.head, now),
         log,
-        disk: disk(&api).await,
+        disk: if is_operator { disk(&api).await } else { None },
+        audit: AuditStatusJson {
+            failing: api.audit.is_failing(),
+            damaged: u64::try_from(api.audit.found_at_start().len()).unwrap_or(u64::MAX),
+        },
         quarantine: QuarantineJson {
             writable: !api.quarantine.is_refusing(),
-            records: api.quarantine.count(),
+            records: is_operator.then(|| api.quarantine.count()),
         },
-        lanes_running: api.server.lane_count.borrow().unwrap_or(0),
+        tls_problem: (api.server.tls_problem)(now),
+        lanes_running: is_operator.then(|| api.server.lane_count.borrow().unwrap_or(0)),
         cursors_saved: api.subscriptions.is_healthy(),
         lanes,
-        sources: source::all(&api, now),
+        sources: if is_operator {
+            source::all(&api, now)
+        } else {
+            Vec::new()
+        },
         attention: Vec::new(),
     };
     status.attention = attention(&status);
@@ -179,15 +221,29 @@ async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> LogJson {
     LogJson {
         writable: !stats.refusing,
         readable: first_recent.is_some(),
-        events: bounds.head.since(bounds.tail),
-        bytes: stats.stored_bytes,
+        events: Some(bounds.head.since(bounds.tail)),
+        bytes: Some(stats.stored_bytes),
         tail: bounds.tail,
         head: bounds.head,
         oldest_at: times.accepted_at(api, bounds.tail).await,
         events_per_second: first_recent.map(rate),
-        damaged: stats.damaged_count,
+        damaged: Some(stats.damaged_count),
         max_age_seconds: api.server.max_age.map(|max_age| max_age.as_secs()),
         max_bytes: api.server.max_bytes,
+    }
+}
+
+impl LogJson {
+    /// Leaves out what depends on the events of all root accounts.
+    fn without_counts(self) -> Self {
+        Self {
+            events: None,
+            bytes: None,
+            oldest_at: None,
+            events_per_second: None,
+            damaged: None,
+            ..self
+        }
     }
 }
 
@@ -215,15 +271,20 @@ async fn disk(api: &Api) -> Option<DiskJson> {
     }
 }
 
-fn drift(report: &Report, head: Offset, now: Timestamp) -> DriftStatusJson {
+fn drift(report: &Report, caller: &Caller, head: Offset, now: Timestamp) -> DriftStatusJson {
+    let own = caller.reach.root_account().map(RootAccount::as_str);
     let is_new = |first_seen: Timestamp| now.duration_since(first_seen).as_hours() < 24;
-    let records = &report.records;
+    let records: Vec<_> = report
+        .records
+        .iter()
+        .filter(|record| own.is_none() || record.root_account() == own)
+        .collect();
     let new = records.iter().filter(|record| is_new(record.first_seen));
     DriftStatusJson {
         sightings: records.len() as u64,
         new: new.count() as u64,
         last_seen: records.iter().map(|record| record.last_seen).max(),
-        pending: head.since(report.cursor),
+        pending: own.is_none().then(|| head.since(report.cursor)),
     }
 }
 

@@ -2,29 +2,32 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_catalog::Reach;
 use easel_subscriptions::{
-    ChangeError, GuardState, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState,
-    StateStoreError, Subscription,
+    ChangeError, GuardState, Hold, Origin, SinkSpec, Spec, SpecJson, Start,
+    State as SubscriptionState, StateStoreError, Subscription,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::info;
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptSummaryJson;
 use crate::balance::BalanceJson;
-use crate::caller_name::full_name;
+use crate::caller_name::{CallerName, shown_name};
+use crate::changed_members::changed_members;
 use crate::parked::ParkedSummaryJson;
-use crate::request::{Body, OptionalBody, Path};
+use crate::request::{Body, OptionalBody, Query};
 
 /// The code of a problem with a spec.
 const INVALID: &str = "invalid_subscription";
@@ -48,6 +51,12 @@ pub(crate) struct SubscriptionJson {
     /// When the next attempt of a hold is due. Null while the hold waits for an operator.
     #[schema(value_type = Option<String>, format = DateTime)]
     holding_until: Option<Timestamp>,
+    /// The name in paths, commands and metrics: `name`, and for a subscription of one root account
+    /// `name@root_account`, unless the caller is confined to it.
+    full_name: String,
+    /// Whose events the subscription may receive: `*`, or `root_account:` with an id or a UUID.
+    #[schema(example = "*")]
+    reach: String,
     /// Whether the address guard applies. It does not apply to a subscription that is older than the guard,
     /// until its URL changes or an operator enforces the guard.
     address_guard: AddressGuardJson,
@@ -68,6 +77,9 @@ pub(crate) struct SubscriptionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<ParkedSummaryJson>,
 }
+
+/// A changed subscription, with a note of what was changed.
+type ChangedJson = (Extension<AuditNote>, Json<SubscriptionJson>);
 
 /// The options of a resume.
 #[derive(Deserialize, ToSchema)]
@@ -109,13 +121,16 @@ pub(crate) struct SubscriptionListJson {
     subscriptions: Vec<SubscriptionJson>,
 }
 
-/// Lists all subscriptions, by name.
+/// Lists all subscriptions of the caller's reach, by name.
 #[utoipa::path(get, path = "/v1/subscriptions", operation_id = "list_subscriptions", tag = "subscriptions", responses((status = OK, body = SubscriptionListJson)))]
-pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
-    let subscriptions = api.subscriptions.list();
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Json<SubscriptionListJson> {
+    let subscriptions = api.subscriptions_of(&caller);
     let subscriptions = subscriptions.iter();
     let subscriptions = subscriptions
-        .map(|subscription| list_item(&api, subscription))
+        .map(|subscription| list_item(&api, &caller, subscription))
         .collect();
     Json(SubscriptionListJson { subscriptions })
 }
@@ -124,33 +139,80 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}", operation_id = "show_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let subscription = api.subscriptions.get(&full_name(&name)?)?;
+    let subscription = api.subscriptions.get(&name.full)?;
     api.subscriptions.restore_attempts(&subscription).await?;
-    Ok(Json(details(&api, &subscription)))
+    Ok(Json(details(&api, &name.caller, &subscription)))
 }
 
 /// Creates a subscription.
-#[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = SpecJson, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
-pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
+#[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", params(CreateQuery), request_body = SpecJson, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<CreateQuery>,
+    body: Body,
+) -> Result<Response, ApiError> {
     let spec = body.parse(INVALID)?;
-    let created = api.subscriptions.create(Reach::Everything, spec).await?;
-    let location = [(LOCATION, format!("/v1/subscriptions/{}", created.spec.name))];
-    Ok((StatusCode::CREATED, location, Json(details(&api, &created))).into_response())
+    check_sink(&caller, &spec)?;
+    let reach = query.reach(&caller)?;
+    let created = api.subscriptions.create(reach, spec).await?;
+    let name = shown_name(&caller, &created);
+    let location = [(LOCATION, format!("/v1/subscriptions/{name}"))];
+    let note = AuditNote::of_object(&created.full_name().to_string());
+    let shown = Json(details(&api, &caller, &created));
+    Ok((StatusCode::CREATED, location, Extension(note), shown).into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateQuery {
+    /// Whose events the subscription may receive: `*`, or `root_account:` with an id or a UUID. The default is
+    /// the reach of the caller. It never changes.
+    reach: Option<String>,
+}
+
+impl CreateQuery {
+    /// Returns the reach of the new subscription.
+    fn reach(&self, caller: &Caller) -> Result<Reach, ApiError> {
+        let Some(text) = &self.reach else {
+            return Ok(caller.reach.clone());
+        };
+        let reach: Reach = text
+            .parse()
+            .map_err(|fault| ApiError::invalid(INVALID, format!("`reach`: {fault}.")))?;
+        if caller.reach.includes(&reach) {
+            return Ok(reach);
+        }
+        let detail = format!("`reach` must be {}, the reach of this token.", caller.reach);
+        Err(ApiError::invalid(INVALID, detail))
+    }
+}
+
+/// Rejects a database or a queue of a confined caller. Their addresses are the operator's, and the address
+/// guard does not check queues.
+fn check_sink(caller: &Caller, spec: &Spec) -> Result<(), ApiError> {
+    let sink = match (&caller.reach, &spec.sink) {
+        (Reach::Everything, _) | (Reach::RootAccount(_), SinkSpec::Webhook(_)) => return Ok(()),
+        (Reach::RootAccount(_), SinkSpec::Sql(_)) => "sql",
+        (Reach::RootAccount(_), SinkSpec::Sqs(_)) => "sqs",
+    };
+    let detail = "This token is confined to one root account. It can only create webhooks.";
+    Err(ApiError::invalid(INVALID, detail).with_pointer(&format!("/{sink}")))
 }
 
 /// Replaces the spec of a subscription. The cursor stays the same, so `start` has no effect.
 #[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`, `owned` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+) -> Result<ChangedJson, ApiError> {
     let spec: Spec = body.parse(INVALID)?;
     for _ in 0..MAX_TRIES {
-        let current = api.subscriptions.get(&full_name(&name)?)?;
-        if let Some(changed) = update(&api, &current, spec.clone()).await? {
+        let current = api.subscriptions.get(&name.full)?;
+        if let Some(changed) = update(&api, (&name.caller, &current), spec.clone()).await? {
             return Ok(changed);
         }
     }
@@ -162,9 +224,9 @@ pub(crate) async fn replace(
 #[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`, `owned` or `changed_meanwhile`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn change(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
-) -> Result<Json<SubscriptionJson>, ApiError> {
+) -> Result<ChangedJson, ApiError> {
     // Another change may come between the read and the write. Then the patch is applied to that version.
     for _ in 0..MAX_TRIES {
         if let Some(changed) = patch(&api, &name, &body).await? {
@@ -174,7 +236,7 @@ pub(crate) async fn change(
     Err(changed_meanwhile(&name))
 }
 
-fn changed_meanwhile(name: &str) -> ApiError {
+fn changed_meanwhile(name: &CallerName) -> ApiError {
     let detail =
         format!("Other requests change the subscription {name} at the same time; try again.");
     ApiError::conflict("changed_meanwhile", detail)
@@ -182,25 +244,21 @@ fn changed_meanwhile(name: &str) -> ApiError {
 
 /// Applies a merge patch to the current version of a subscription. Returns `None` if another change came
 /// before it.
-async fn patch(
-    api: &Api,
-    name: &str,
-    body: &Body,
-) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
-    let current = api.subscriptions.get(&full_name(name)?)?;
+async fn patch(api: &Api, name: &CallerName, body: &Body) -> Result<Option<ChangedJson>, ApiError> {
+    let current = api.subscriptions.get(&name.full)?;
     let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
         .map_err(|error| ApiError::bug(&error))?;
     let spec = body.parse_patch(spec, INVALID)?;
-    update(api, &current, spec).await
+    update(api, (&name.caller, &current), spec).await
 }
 
 /// Replaces the spec of a subscription. Returns `None` if `current` is no longer its version. Rejects a spec
 /// with another name.
 async fn update(
     api: &Api,
-    current: &Arc<Subscription>,
+    (caller, current): (&Caller, &Arc<Subscription>),
     spec: Spec,
-) -> Result<Option<Json<SubscriptionJson>>, ApiError> {
+) -> Result<Option<ChangedJson>, ApiError> {
     let name = &current.spec.name;
     if spec.name != *name {
         let detail = format!(
@@ -210,8 +268,21 @@ async fn update(
         );
         return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
     }
+    if spec.sink != current.spec.sink {
+        check_sink(caller, &spec)?;
+    }
     match api.subscriptions.update_from(current, spec).await {
-        Ok(changed) => Ok(Some(Json(details(api, &changed)))),
+        Ok(changed) => {
+            let (old, new) = (
+                SpecJson::with_secrets(&current.spec),
+                SpecJson::with_secrets(&changed.spec),
+            );
+            let note = AuditNote::default().with("changed", changed_members(&old, &new));
+            Ok(Some((
+                Extension(note),
+                Json(details(api, caller, &changed)),
+            )))
+        }
         Err(ChangeError::Store(StateStoreError::Changed { .. })) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -221,9 +292,9 @@ async fn update(
 #[utoipa::path(delete, path = "/v1/subscriptions/{name}", operation_id = "remove_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<StatusCode, ApiError> {
-    api.subscriptions.remove(&full_name(&name)?).await?;
+    api.subscriptions.remove(&name.full).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -231,10 +302,10 @@ pub(crate) async fn remove(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", operation_id = "pause_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let paused = api.subscriptions.pause(&full_name(&name)?).await?;
-    Ok(Json(details(&api, &paused)))
+    let paused = api.subscriptions.pause(&name.full).await?;
+    Ok(Json(details(&api, &name.caller, &paused)))
 }
 
 /// Resumes a paused or deactivated subscription, from its cursor or from a later place. The events
@@ -242,27 +313,26 @@ pub(crate) async fn pause(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = Option<ResumptionJson>, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_resume`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: OptionalBody,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let from = body.parse("invalid_resume")?;
     let from = from.and_then(|ResumptionJson { from }| from);
-    let full_name = full_name(&name)?;
     let resumed = match from {
-        None => api.subscriptions.resume(&full_name).await?,
+        None => api.subscriptions.resume(&name.full).await?,
         Some(from) => {
-            let resumed = api.subscriptions.resume_from(&full_name, from).await;
+            let resumed = api.subscriptions.resume_from(&name.full, from).await;
             let resumed = resumed.map_err(|error| match error {
                 ChangeError::Invalid { .. } => {
                     ApiError::invalid("invalid_resume", error.to_string()).with_pointer("/from")
                 }
                 error => error.into(),
             })?;
-            info!(subscription = %name, %from, "events skipped");
+            info!(subscription = %name.full, %from, "events skipped");
             resumed
         }
     };
-    Ok(Json(details(&api, &resumed)))
+    Ok(Json(details(&api, &name.caller, &resumed)))
 }
 
 /// Applies the address guard to a subscription that is older than the guard. If the guard refuses its
@@ -270,12 +340,11 @@ pub(crate) async fn resume(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/enforce-guard", operation_id = "enforce_guard", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn enforce_guard(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let full_name = full_name(&name)?;
-    let changed = api.subscriptions.enforce_guard(&full_name).await?;
-    info!(subscription = %name, "address guard enforced");
-    Ok(Json(details(&api, &changed)))
+    let changed = api.subscriptions.enforce_guard(&name.full).await?;
+    info!(subscription = %name.full, "address guard enforced");
+    Ok(Json(details(&api, &name.caller, &changed)))
 }
 
 fn from_schema() -> Schema {
@@ -289,16 +358,16 @@ fn from_schema() -> Schema {
 }
 
 /// Returns a subscription with summaries of its attempts and its parked deliveries.
-fn details(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
+fn details(api: &Api, caller: &Caller, subscription: &Arc<Subscription>) -> SubscriptionJson {
     let shared = &subscription.shared;
     SubscriptionJson {
         attempts: Some(AttemptSummaryJson::new(shared, api.clock.now())),
         parked: Some(ParkedSummaryJson::new(shared)),
-        ..list_item(api, subscription)
+        ..list_item(api, caller, subscription)
     }
 }
 
-fn list_item(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
+fn list_item(api: &Api, caller: &Caller, subscription: &Arc<Subscription>) -> SubscriptionJson {
     let hold = subscription.shared.hold();
     let (state, reason) = match (&subscription.state, &hold) {
         (SubscriptionState::Active, None) => (StateJson::Active, None),
@@ -315,6 +384,8 @@ fn list_item(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
         reason,
         held_since: hold.as_ref().map(|hold| hold.since),
         holding_until: hold.and_then(|hold| hold.until),
+        full_name: shown_name(caller, subscription),
+        reach: subscription.reach.to_string(),
         address_guard: match subscription.guard {
             GuardState::Enforced => AddressGuardJson::Enforced,
             GuardState::Reported => AddressGuardJson::Reported,
@@ -328,7 +399,7 @@ fn list_item(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
             .as_ref()
             .map(|owner| owner.system.as_str()),
         created_at: subscription.created_at,
-        balance: BalanceJson::new(subscription, api.subscriptions.balance(subscription)),
+        balance: BalanceJson::new(caller, subscription, api.balance(caller, subscription)),
         attempts: None,
         parked: None,
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
+use easel_audit::AuditNote;
 use easel_log::Offset;
 use easel_subscriptions::{SinkSpec, SqlLayout, Subscription};
 use jiff::Timestamp;
@@ -14,11 +15,11 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::api_error::ApiError;
-use crate::caller_name::full_name;
+use crate::caller_name::CallerName;
 use crate::manage_tables::{
     PromotedField, RebuildReport, RebuildState, TableChange, TableReport, TablesFault, TablesReport,
 };
-use crate::request::{Body, Path};
+use crate::request::Body;
 
 /// The code of a request that tables refuse.
 const REFUSED: &str = "tables_refused";
@@ -145,7 +146,7 @@ enum RebuildStateJson {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/tables", operation_id = "show_tables", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = TablesJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<TablesJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let report = api.tables.status(&subscription).await.map_err(problem)?;
@@ -172,7 +173,7 @@ pub(crate) async fn show(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/tables/plan", operation_id = "plan_tables", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = TableChangesJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn plan(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<TableChangesJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let changes = api.tables.plan(&subscription).await.map_err(problem)?;
@@ -184,7 +185,7 @@ pub(crate) async fn plan(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/tables/apply", operation_id = "apply_tables", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = TableChangesJson, description = "The changes that were made."), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn apply(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<TableChangesJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let changes = api.tables.apply(&subscription).await.map_err(problem)?;
@@ -195,9 +196,9 @@ pub(crate) async fn apply(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/tables/promotions", operation_id = "promote_field", tag = "tables", params(("name" = String, Path)), request_body = NewPromotionJson, responses((status = OK, body = PromotionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_promotion`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn promote(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
     body: Body,
-) -> Result<Json<PromotionJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<PromotionJson>), ApiError> {
     let NewPromotionJson { event, field } = body.parse("invalid_promotion")?;
     let subscription = find(&api, &name)?;
     let promoted = api.tables.promote(&subscription, &event, &field).await;
@@ -207,13 +208,17 @@ pub(crate) async fn promote(
         row_count,
         remaining_count,
     } = promoted.map_err(problem)?;
-    info!(subscription = %name, event, field, "field promoted to a column");
-    Ok(Json(PromotionJson {
+    info!(subscription = %name.full, event, field, "field promoted to a column");
+    let note = AuditNote::default()
+        .with("event", event)
+        .with("field", field);
+    let promotion = PromotionJson {
         column,
         sql_type,
         row_count,
         remaining_count,
-    }))
+    };
+    Ok((Extension(note), Json(promotion)))
 }
 
 /// Starts to rebuild the tables: writes the events of the log into fresh tables, copies the rows that the log
@@ -221,7 +226,7 @@ pub(crate) async fn promote(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/tables/rebuild", operation_id = "start_rebuild", tag = "tables", params(("name" = String, Path)), responses((status = ACCEPTED, body = RebuildJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables` or `tables_refused`"), (status = SERVICE_UNAVAILABLE, description = "`database_unavailable`")))]
 pub(crate) async fn start_rebuild(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<(StatusCode, Json<RebuildJson>), ApiError> {
     let subscription = find(&api, &name)?;
     let report = api
@@ -229,7 +234,7 @@ pub(crate) async fn start_rebuild(
         .start_rebuild(subscription)
         .await
         .map_err(problem)?;
-    info!(subscription = %name, "rebuild of the tables started");
+    info!(subscription = %name.full, "rebuild of the tables started");
     Ok((StatusCode::ACCEPTED, Json(RebuildJson::from(report))))
 }
 
@@ -237,7 +242,7 @@ pub(crate) async fn start_rebuild(
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/tables/rebuild", operation_id = "show_rebuild", tag = "tables", params(("name" = String, Path)), responses((status = OK, body = RebuildJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_rebuild`"), (status = CONFLICT, description = "`not_tables`")))]
 pub(crate) async fn show_rebuild(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<Json<RebuildJson>, ApiError> {
     let subscription = find(&api, &name)?;
     let report = api.tables.rebuild(&subscription).ok_or_else(|| {
@@ -252,7 +257,7 @@ pub(crate) async fn show_rebuild(
 #[utoipa::path(delete, path = "/v1/subscriptions/{name}/tables/rebuild", operation_id = "cancel_rebuild", tag = "tables", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`not_tables`")))]
 pub(crate) async fn cancel_rebuild(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: CallerName,
 ) -> Result<StatusCode, ApiError> {
     let subscription = find(&api, &name)?;
     api.tables.cancel_rebuild(&subscription);
@@ -260,15 +265,15 @@ pub(crate) async fn cancel_rebuild(
 }
 
 /// Returns a subscription with tables.
-fn find(api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
-    let subscription = api.subscriptions.get(&full_name(name)?)?;
+fn find(api: &Api, name: &CallerName) -> Result<Arc<Subscription>, ApiError> {
+    let subscription = api.subscriptions.get(&name.full)?;
     match &subscription.spec.sink {
         SinkSpec::Sql(_) => Ok(subscription),
         SinkSpec::Webhook(_) | SinkSpec::Sqs(_) => Err(not_tables(name)),
     }
 }
 
-fn not_tables(name: &str) -> ApiError {
+fn not_tables(name: &CallerName) -> ApiError {
     let detail = format!("The subscription {name} has no tables.");
     ApiError::conflict("not_tables", detail)
 }

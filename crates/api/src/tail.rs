@@ -1,6 +1,7 @@
 //! `/v1/events/stream`: new events as server-sent events.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -8,7 +9,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use easel_access::Caller;
-use easel_log::{Offset, Reader};
+use easel_audit::{AuditNote, StreamTally};
+use easel_log::{Offset, Reader, Record};
 use easel_subscriptions::EventGlob;
 use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
@@ -45,7 +47,13 @@ pub(crate) async fn stream(
     Extension(caller): Extension<Caller>,
     Query(query): Query<TailQuery>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+) -> Result<
+    (
+        Extension<AuditNote>,
+        Sse<impl Stream<Item = Result<Event, Infallible>>>,
+    ),
+    ApiError,
+> {
     let last = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok());
@@ -54,28 +62,41 @@ pub(crate) async fn stream(
         None => start_offset(&api.log, query.from.as_deref().or(Some("latest")), None).await?,
     };
     let glob = parse_glob(query.event.as_deref())?;
+    let tally = Arc::new(StreamTally::default());
     let tail = Tail {
         reader: reader(&api.log, from, &glob),
         glob,
+        api: api.clone(),
+        caller: caller.clone(),
+        tally: Arc::clone(&tally),
     };
     let events = stream::unfold(tail, async |mut tail| Some((tail.fetch().await, tail)))
         .flat_map(stream::iter)
         .take_until(async move { api.wait_for_end(&caller).await });
-    Ok(Sse::new(events.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let stream = Sse::new(events.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok((Extension(AuditNote::of_stream(tally)), stream))
 }
 
 /// The position of one stream.
 struct Tail {
     reader: Reader,
     glob: EventGlob,
+    api: Api,
+    caller: Caller,
+    /// The events that the stream has shown.
+    tally: Arc<StreamTally>,
 }
 
 impl Tail {
     /// Waits for the next events and returns them.
     async fn fetch(&mut self) -> Vec<Event> {
         loop {
-            match EventListJson::read(&mut self.reader, PAGE, &self.glob).await {
+            let is_shown = |record: &Record| self.api.shows(&self.caller, record);
+            match EventListJson::read(&mut self.reader, PAGE, &self.glob, is_shown).await {
                 Ok(page) => {
+                    for event in &page.events {
+                        self.tally.add(event.offset.get());
+                    }
                     let events: Vec<_> = page.events.into_iter().filter_map(sse_event).collect();
                     if !events.is_empty() {
                         return events;

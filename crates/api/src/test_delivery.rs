@@ -4,18 +4,19 @@
 //! `easel-test` in the metadata mark it as a test. The event is not on the log, and no balance counts
 //! it.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
+use easel_access::Caller;
+use easel_audit::AuditNote;
 use easel_catalog::{EventOrigin, EventType};
-use easel_subscriptions::{Format, SinkSpec, Spec};
+use easel_subscriptions::{Format, SinkSpec, Spec, Subscriptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::api_error::ApiError;
-use crate::caller_name::full_name;
 use crate::request::Body;
 
 /// The code of a problem with a test.
@@ -60,10 +61,11 @@ pub(crate) struct TestDeliveryJson {
 #[utoipa::path(post, path = "/v1/test-deliveries", operation_id = "send_test", tag = "subscriptions", request_body = NewTestDeliveryJson, responses((status = OK, body = TestDeliveryJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_test`")))]
 pub(crate) async fn send(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     body: Body,
-) -> Result<Json<TestDeliveryJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<TestDeliveryJson>), ApiError> {
     let new: NewTestDeliveryJson = body.parse(INVALID)?;
-    let spec = spec(&api, &new)?;
+    let spec = spec(&api, &caller, &new)?;
     let event_type = event_type(&api, &spec, new.event.as_deref())?;
     let example = api
         .catalog
@@ -82,7 +84,10 @@ pub(crate) async fn send(
         let detail = format!("The endpoint cannot be used: {reason}.");
         ApiError::invalid(INVALID, detail).with_pointer("/url")
     })?;
-    Ok(Json(TestDeliveryJson {
+    let note = AuditNote::of_object(new.subscription.unwrap_or_default())
+        .with("url", url.clone())
+        .with("event", event_type.name);
+    let answer = TestDeliveryJson {
         event: event_type.name.to_owned(),
         url,
         delivered: report.error.is_none(),
@@ -90,18 +95,22 @@ pub(crate) async fn send(
         error: report.error,
         duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
         body: String::from_utf8_lossy(&report.body).into_owned(),
-    }))
+    };
+    Ok((Extension(note), Json(answer)))
 }
 
 /// Returns the spec of the subscription, or a spec for the URL.
-fn spec(api: &Api, new: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
+fn spec(api: &Api, caller: &Caller, new: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
     match (&new.subscription, &new.url) {
         (Some(_), None) if new.format.is_some() => {
             let detail =
                 "`/format` is only allowed for a URL, because a subscription has a format.";
             Err(ApiError::invalid(INVALID, detail).with_pointer("/format"))
         }
-        (Some(name), None) => Ok(api.subscriptions.get(&full_name(name)?)?.spec.clone()),
+        (Some(name), None) => {
+            let name = Subscriptions::full_name(&caller.reach, name)?;
+            Ok(api.subscriptions.get(&name)?.spec.clone())
+        }
         (None, Some(url)) => {
             let spec = json!({
                 "name": "test",

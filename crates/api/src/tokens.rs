@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use easel_access::{Caller, Scope, Scopes, TokenChange, TokenLimits, TokenSettings};
+use easel_audit::AuditNote;
 use easel_catalog::Reach;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
@@ -51,7 +52,7 @@ pub(crate) async fn create(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     body: Body,
-) -> Result<(StatusCode, Json<MadeTokenJson>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditNote>, Json<MadeTokenJson>), ApiError> {
     let new: NewTokenJson = body.parse(INVALID)?;
     let now = api.clock.now();
     check_name(&new.name)?;
@@ -89,11 +90,14 @@ pub(crate) async fn create(
     let tokens = api.tokens;
     let created = spawn_blocking(move || tokens.create_with(settings, now));
     let (token, secret) = created.await??;
+    let note = AuditNote::of_object(token.id.clone())
+        .with("name", token.settings.name.clone())
+        .with("scopes", token.settings.scopes.to_string());
     let created = MadeTokenJson {
         details: token.into(),
         token: secret,
     };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok((StatusCode::CREATED, Extension(note), Json(created)))
 }
 
 /// Changes the name, the expiry or the limits of a token. A member that is `null` is removed; a member that is

@@ -14,7 +14,7 @@ const TOOL_PROXY: &str = "ltiToolProxy:";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CanvasCaller {
     /// The root account that the caller acts for.
-    pub root_account: RootAccount,
+    pub root_account: CanvasAccount,
     /// The claim `sub`.
     #[serde(default)]
     pub subject: Option<String>,
@@ -25,7 +25,7 @@ pub struct CanvasCaller {
 
 /// A root account. Old versions of Canvas do not send its UUID.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RootAccount {
+pub struct CanvasAccount {
     /// The global id.
     #[serde(default)]
     pub id: Option<String>,
@@ -52,7 +52,7 @@ impl CanvasCaller {
     /// Reads the caller from the claims of a verified token. Returns `None` if they name no root account.
     pub fn from_claims(claims: &[u8]) -> Option<Self> {
         let claims: ClaimsJson = serde_json::from_slice(claims).ok()?;
-        let root_account = RootAccount {
+        let root_account = CanvasAccount {
             id: id_text(claims.root_account_id.as_ref()),
             uuid: id_text(claims.root_account_uuid.as_ref()),
         };
@@ -62,6 +62,13 @@ impl CanvasCaller {
             subject: claims.subject,
             developer_key: id_text(claims.developer_key.as_ref()),
         })
+    }
+
+    /// Returns the reach of the root account: by its id, or else by its UUID.
+    pub(crate) fn reach(&self) -> Reach {
+        let names = self.root_account.id.iter().chain(&self.root_account.uuid);
+        let account = names.filter_map(|name| name.parse().ok()).next();
+        account.map_or(Reach::Everything, Reach::RootAccount)
     }
 
     /// Returns `sub` if the caller is an LTI 2 tool.
@@ -80,7 +87,7 @@ impl CanvasCaller {
     }
 }
 
-impl RootAccount {
+impl CanvasAccount {
     /// Returns true if both are the same account: by UUID if both have one, else by id.
     fn is_same(&self, other: &Self) -> bool {
         match (&self.uuid, &other.uuid) {

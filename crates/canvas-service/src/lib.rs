@@ -18,7 +18,7 @@ mod service_error;
 mod shown;
 mod transport;
 
-pub use caller::{CanvasCaller, RootAccount};
+pub use caller::{CanvasAccount, CanvasCaller};
 pub use canvas_service::CanvasService;
 pub use routes::routes;
 pub use service_error::ServiceError;

@@ -11,7 +11,7 @@ use easel_subscriptions::{
 };
 use serde_json::{Map, Value};
 
-use crate::caller::{RootAccount, id_text};
+use crate::caller::{CanvasAccount, id_text};
 use crate::document::Document;
 use crate::service_error::ServiceError;
 use crate::transport::sink;
@@ -70,7 +70,7 @@ fn format(object: &Map<String, Value>) -> Result<Format, ServiceError> {
 
 fn conditions(
     object: &Map<String, Value>,
-    root_account: &RootAccount,
+    root_account: &CanvasAccount,
 ) -> Result<Conditions, ServiceError> {
     let context_id = id_text(object.get("ContextId"));
     let assignment = match object.get("ContextType").and_then(Value::as_str) {

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -14,7 +12,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post, put};
+use axum::{Extension, Json, Router};
 use easel_access::{Reason, Refusals, RefusedRequest};
+use easel_audit::AuditNote;
 use easel_keys::ServicesJwtVerifier;
 use easel_log::Clock;
 use serde::Deserialize;
@@ -36,6 +36,9 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const END_KEY: HeaderName = HeaderName::from_static("endkey");
 /// The header with the key of the requested page.
 const START_KEY: HeaderName = HeaderName::from_static("startkey");
+
+/// The answer to a change, with a note of who made it.
+type ChangedJson = (Extension<AuditNote>, Json<Value>);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -105,8 +108,12 @@ async fn create(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
     ObjectBody(object): ObjectBody,
-) -> Result<Json<Value>, ServiceError> {
-    service.create(caller, object).await.map(Json)
+) -> Result<ChangedJson, ServiceError> {
+    let actor = caller.clone();
+    let created = service.create(caller, object).await?;
+    let id = created.get(ID).and_then(Value::as_str).unwrap_or_default();
+    let note = AuditNote::of_object(id);
+    Ok(changed(&actor, "subscription.create", note, created))
 }
 
 async fn show(
@@ -122,7 +129,7 @@ async fn update(
     caller: CanvasCaller,
     IdInPath(id): IdInPath,
     ObjectBody(changes): ObjectBody,
-) -> Result<Json<Value>, ServiceError> {
+) -> Result<ChangedJson, ServiceError> {
     match changes.get(ID) {
         None | Some(Value::Null) => (),
         Some(Value::String(in_body)) if *in_body == id => (),
@@ -131,18 +138,30 @@ async fn update(
             return Err(ServiceError::Invalid(fault.to_owned()));
         }
     }
-    service.update(&caller, &id, changes).await.map(Json)
+    update_one(&service, &caller, &id, changes).await
+}
+
+async fn update_one(
+    service: &CanvasService,
+    caller: &CanvasCaller,
+    id: &str,
+    changes: Map<String, Value>,
+) -> Result<ChangedJson, ServiceError> {
+    let members: Vec<_> = changes.keys().cloned().collect();
+    let updated = service.update(caller, id, changes).await?;
+    let note = AuditNote::of_object(id).with("members", members);
+    Ok(changed(caller, "subscription.change", note, updated))
 }
 
 async fn update_by_body(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
     ObjectBody(changes): ObjectBody,
-) -> Result<Json<Value>, ServiceError> {
+) -> Result<ChangedJson, ServiceError> {
     match changes.get(ID) {
         Some(Value::String(id)) if !id.is_empty() => {
             let id = id.clone();
-            service.update(&caller, &id, changes).await.map(Json)
+            update_one(&service, &caller, &id, changes).await
         }
         Some(_) | None => Err(ServiceError::Invalid("Id is missing".to_owned())),
     }
@@ -152,15 +171,34 @@ async fn delete(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
     IdInPath(id): IdInPath,
-) -> Result<Json<Value>, ServiceError> {
-    service.delete(&caller, &id).await.map(Json)
+) -> Result<ChangedJson, ServiceError> {
+    let deleted = service.delete(&caller, &id).await?;
+    let note = AuditNote::of_object(id);
+    Ok(changed(&caller, "subscription.remove", note, deleted))
 }
 
 async fn delete_all(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
-) -> Result<Json<Value>, ServiceError> {
-    service.delete_all(&caller).await.map(Json)
+) -> Result<ChangedJson, ServiceError> {
+    let deleted = service.delete_all(&caller).await?;
+    let ids = deleted.get("Deleted").cloned().unwrap_or_default();
+    let note = AuditNote::default().with("removed", ids);
+    Ok(changed(&caller, "subscription.remove", note, deleted))
+}
+
+/// Returns the answer to a change, with a note of who made it.
+fn changed(
+    caller: &CanvasCaller,
+    action: &'static str,
+    note: AuditNote,
+    answer: Value,
+) -> ChangedJson {
+    let note = note.with("subject", caller.subject.clone());
+    (
+        Extension(note.by("canvas", caller.reach(), action)),
+        Json(answer),
+    )
 }
 
 #[derive(Deserialize)]

@@ -88,6 +88,7 @@ mod operator_event;
 mod cut;
 mod global_id;
 mod reach;
+mod reach_rules;
 mod timestamp;
 
 pub use admission::{admit, admit_stored};
@@ -123,6 +124,7 @@ pub use page::Page;
 pub use place::Place;
 pub use raw_text::decode_text;
 pub use reach::{Reach, ReachError, RootAccount, RootAccountError};
+pub use reach_rules::{EventAccount, ReachRules};
 pub use split::{split_array, split_lines};
 pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};
 pub use toml_words::{toml_syntax_words, toml_words};

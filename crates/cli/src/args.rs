@@ -17,8 +17,8 @@ server, use --url and --token.
 
 Exit codes:
   0   success
-  1   `easel status` found something that needs attention, or `easel verify`
-      rejected a message
+  1   `easel status` found something that needs attention, `easel verify`
+      rejected a message, or `easel audit verify` found a fault
   64  the command line is wrong
   65  the input is invalid or was rejected
   69  no server was reached, the server could not do the work, or output

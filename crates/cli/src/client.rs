@@ -8,7 +8,6 @@ mod follower;
 mod kinesis;
 mod patient;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -18,17 +17,20 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
+#[cfg(feature = "s3")]
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+#[cfg(feature = "s3")]
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::contact::Contact;
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
+use crate::tls_trust::{self, TlsTrust};
 use crate::url::Url;
 
 pub(crate) use event_stream::EventStream;
@@ -54,15 +56,23 @@ impl Client {
     }
 
     fn new(contact: Contact) -> Result<Self, Failure> {
-        let connector = connector(contact.url.is_https())?;
+        let connector = if contact.url.is_https() {
+            contact.trust.https()?
+        } else {
+            tls_trust::http()?
+        };
         let http =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { http, contact })
     }
 
     /// Creates a client for a server that requires no token.
-    pub(crate) fn without_token(url: Url) -> Result<Self, Failure> {
-        Self::new(Contact { url, token: None })
+    pub(crate) fn without_token(url: Url, trust: TlsTrust) -> Result<Self, Failure> {
+        Self::new(Contact {
+            url,
+            token: None,
+            trust,
+        })
     }
 
     /// Returns the server's address.
@@ -212,7 +222,9 @@ impl Client {
                     "lost the connection to"
                 };
                 let cause = anyhow::Error::new(error);
-                let error = anyhow!("{failure} {url}: {}", cause.root_cause());
+                let cause = cause.root_cause();
+                let advice = tls_trust::advice(cause);
+                let error = anyhow!("{failure} {url}: {cause}{advice}");
                 Err(Failure::new(Code::Unavailable, error))
             }
             Err(_elapsed) => {
@@ -262,25 +274,6 @@ pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
 #[cfg(feature = "s3")]
 pub(crate) fn tls_connector() -> std::io::Result<HttpsConnector<HttpConnector>> {
     let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(default_provider())?;
-    Ok(builder.https_or_http().enable_http1().build())
-}
-
-/// Returns a connector. Loads the system's certificates only for https, because some machines have no
-/// certificates.
-fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, Failure> {
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if https {
-        builder
-            .with_provider_and_native_roots(default_provider())
-            .or_exit(Code::Unavailable)?
-    } else {
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .or_exit(Code::Bug)?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        builder.with_tls_config(config)
-    };
     Ok(builder.https_or_http().enable_http1().build())
 }
 

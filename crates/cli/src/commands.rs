@@ -1,6 +1,7 @@
 //! The commands. A file has the arguments and the code of one command, or of a pair such as pause and resume.
 //! `server_args` and `start_position` have arguments that several commands share.
 
+mod audit;
 mod backup;
 mod balance;
 mod catalog;
@@ -37,6 +38,7 @@ use std::future::Future;
 
 use clap::Subcommand;
 
+use audit::AuditArgs;
 use backup::BackupArgs;
 use balance::BalanceArgs;
 use catalog::CatalogArgs;
@@ -95,6 +97,7 @@ pub(crate) enum Command {
     Changes(ChangesArgs),
     Drift(DriftArgs),
     Tokens(TokensArgs),
+    Audit(AuditArgs),
     Keys(KeysArgs),
     Verify(VerifyArgs),
     Quarantine(QuarantineArgs),
@@ -139,6 +142,7 @@ pub(crate) fn run(
         Command::Keys(args) => block_on(args.run(&global)),
         Command::Verify(args) => block_on(args.run(&global)),
         Command::Tokens(args) => block_on(args.run(&global)),
+        Command::Audit(args) => block_on(args.run(&global)),
         Command::Quarantine(args) => block_on(args.run(&global)),
         Command::Translate(args) => args.run(&global),
         Command::Completions(args) => args.run(command_line),

@@ -14,6 +14,7 @@ use easel_server::LocalServer;
 use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::settings::Settings;
+use crate::tls_trust::TlsTrust;
 use crate::url::Url;
 
 /// The address of a server and the token for it.
@@ -23,6 +24,8 @@ pub(crate) struct Contact {
     pub(crate) url: Url,
     /// The token, if any is known.
     pub(crate) token: Option<Secret<String>>,
+    /// The TLS of the connection.
+    pub(crate) trust: TlsTrust,
 }
 
 impl Contact {
@@ -32,6 +35,7 @@ impl Contact {
             return Ok(Self {
                 url,
                 token: args.token.clone(),
+                trust: TlsTrust::from_args(args),
             });
         }
         let data = Settings::load(args, &[])?.config.data;
@@ -40,6 +44,7 @@ impl Contact {
         Ok(Self {
             url: Url::http(local.address),
             token,
+            trust: TlsTrust::default(),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! | code | name | meaning |
 //! | ---: | --- | --- |
 //! | 0 | | success |
-//! | 1 | attention, not verified | `easel status` found something that needs an operator, or `easel verify` rejected a message |
+//! | 1 | attention, not verified | `easel status` found something that needs an operator, `easel verify` rejected a message, or `easel audit verify` found a fault |
 //! | 64 | usage | the command line is wrong |
 //! | 65 | bad input | the input is invalid, or the server rejected it |
 //! | 69 | unavailable | no server was reached, the server could not do the work, the server stopped before it had drained, or output could not be written |
@@ -41,7 +41,8 @@ pub(crate) enum Code {
 pub(crate) enum Failure {
     /// The reader of stdout closed the pipe, as in `easel tail | head`. This is not an error.
     PipeClosed,
-    /// The server reported something that needs an operator. The command has printed it on stdout.
+    /// Something needs an operator: the server reported it, or a check found it. The command has printed it on
+    /// stdout.
     Attention,
     /// One error.
     Single {

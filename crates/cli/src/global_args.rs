@@ -28,6 +28,24 @@ pub(crate) struct GlobalArgs {
     /// Access token for the server
     #[arg(long, global = true, env = "EASEL_TOKEN", hide_env_values = true, value_parser = secret)]
     pub(crate) token: Option<Secret<String>>,
+    /// PEM file of certificate authorities to trust besides those of the system
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EASEL_CA_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// PEM file with a client certificate and its key, for a server that requires one
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EASEL_IDENTITY",
+        hide_env_values = true
+    )]
+    pub(crate) identity: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -18,6 +18,7 @@ mod progress;
 mod secret_arg;
 mod settings;
 mod signals;
+mod tls_trust;
 mod url;
 
 use std::process::ExitCode;

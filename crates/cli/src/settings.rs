@@ -246,6 +246,11 @@ impl Settings {
             | ConfigError::Caliper { place: None, .. } => origin_of(setting::CATALOG_FOLDER),
             ConfigError::Webhooks(ClientError::Proxy(_)) => origin_of(setting::PROXY),
             ConfigError::Webhooks(_) => origin_of(setting::CA_FILE),
+            // A missing setting is reported at one that requires it.
+            ConfigError::Tls(fault) => {
+                let keys = setting::TLS_SETTINGS;
+                origin_of(fault.setting).or_else(|| keys.into_iter().find_map(origin_of))
+            }
             ConfigError::Masking(_) => origin_of(setting::MASKING_NAMES),
             // A missing secret is reported at a setting that requires it.
             ConfigError::CanvasService { setting, .. } => {
@@ -331,8 +336,13 @@ impl Settings {
             setting::PROXY,
             setting::FIRST_TOKEN,
         ];
+        let (tls, other_tls) = (&self.config.tls, &other.config.tls);
+        let is_reloadable = |key: &str| {
+            reloadable.contains(&key)
+                || (tls.is_on() == other_tls.is_on() && setting::TLS_SETTINGS.contains(&key))
+        };
         let scalars = setting::ALL.iter().filter(|setting| {
-            !reloadable.contains(&setting.key)
+            !is_reloadable(setting.key)
                 && (setting.show)(&self.config) != (setting.show)(&other.config)
         });
         let roles = self.config.caliper.roles != other.config.caliper.roles;

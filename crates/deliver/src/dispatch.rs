@@ -22,7 +22,7 @@ use crate::hosts::Hosts;
 use crate::item_cache::CacheBudget;
 use crate::lane::{Closing, Lane};
 use crate::lane_context::LaneContext;
-use crate::{dead_letter_retention, lag, metrics, saving};
+use crate::{dead_letter_retention, lag, metrics, older_events, saving};
 
 /// Creates the sink of a subscription, or returns the reason why it cannot.
 pub type MakeSink = Box<dyn Fn(&Subscription) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
@@ -121,7 +121,7 @@ impl Dispatch {
         metrics::describe();
         Self {
             context: Arc::new(LaneContext {
-                feed: Arc::new(Feed::new(Arc::clone(&log))),
+                feed: Arc::new(Feed::new(Arc::clone(&log), subscriptions.reach_rules())),
                 log,
                 subscriptions: Arc::clone(&subscriptions),
                 forms: Forms::new(form_maker),
@@ -132,6 +132,7 @@ impl Dispatch {
                 tell_operator,
                 scans: Semaphore::new(MAX_SCANS),
                 save_soon: Notify::new(),
+                count_soon: Notify::new(),
             }),
             subscriptions,
             make_sink,
@@ -157,6 +158,7 @@ impl Dispatch {
             () = self.serve(&stop, &give_up) => (),
             () = Arc::clone(&self.context.feed).run() => error!("feed ended: the log is closed"),
             never = saves => match never {},
+            never = older_events::count(&self.context) => match never {},
             never = measures => match never {},
             never = retention => match never {},
         }
@@ -203,9 +205,10 @@ impl Dispatch {
     /// Stops lanes whose subscription changed or is inactive, and starts missing lanes.
     fn reconcile(&self, lanes: &mut RunningLanes) {
         let paused = self.subscriptions.deliveries_are_paused();
-        let all: HashMap<LaneId, _> = self
-            .subscriptions
-            .lanes()
+        let all = self.subscriptions.lanes();
+        self.context.feed.count_reaches(&all);
+        self.context.count_soon.notify_one();
+        let all: HashMap<LaneId, _> = all
             .into_iter()
             .map(|subscription| (subscription.lane_id(), subscription))
             .collect();
@@ -231,7 +234,7 @@ impl Dispatch {
         let sink = match (self.make_sink)(&subscription) {
             Ok(sink) => sink,
             Err(what) => {
-                error!(subscription = %subscription.spec.name, what, "lane cannot be started");
+                error!(subscription = %subscription.full_name(), what, "lane cannot be started");
                 return;
             }
         };
@@ -280,7 +283,7 @@ impl Dispatch {
                 let Some(lane) = lanes.running.remove(&id) else {
                     return;
                 };
-                error!(subscription = %lane.subscription.spec.name, %join_error, "lane died");
+                error!(subscription = %lane.subscription.full_name(), %join_error, "lane died");
                 self.context.feed.detach(&lane.subscription);
                 if !lane.stop.is_cancelled() {
                     let backoff = lanes.restart_backoffs.entry(id).or_default();
@@ -298,7 +301,7 @@ impl Dispatch {
     /// Puts a subscription into the state that its lane asks for. Returns `false` after a failure; the lane must
     /// then start again after a pause.
     async fn close(&self, subscription: &Arc<Subscription>, closing: Closing) -> bool {
-        let name = &subscription.spec.name;
+        let name = subscription.full_name();
         let state = match closing {
             Closing::Pause(reason) => State::Paused {
                 reason: Some(reason),

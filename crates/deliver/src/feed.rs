@@ -7,12 +7,17 @@
 //! position. An account starts to follow only under the lock of the index, so each block is matched
 //! exactly once for a lane. An account may stop following at any time. The feed removes it from the
 //! index at the next match.
+//!
+//! The feed also counts the events within the reach of each confined subscription, also of those that do not
+//! follow it. So a balance never tells how many events others have, and an event costs the same however many
+//! reaches there are.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use easel_catalog::FilterFacts;
+use easel_catalog::{FilterFacts, ReachRules};
 use easel_log::{Block, Found, Offset, Reader, SharedLog};
-use easel_subscriptions::{FeedPosition, Index, Loss, Subscription};
+use easel_subscriptions::{FeedPosition, Index, Loss, ReachTally, Subscription, Verdict};
 use tokio::sync::watch;
 use tracing::error;
 
@@ -22,21 +27,34 @@ use crate::offload::offload;
 #[derive(Debug)]
 pub(crate) struct Feed {
     log: SharedLog,
-    /// Everything before this offset was matched. Changed only under the lock of the index.
+    /// Everything before this offset was matched. Changed only under the lock of the state.
     position: Arc<FeedPosition>,
-    index: Mutex<Index>,
+    state: Mutex<FeedState>,
     /// Sends the position to lanes that wait for the feed.
     published_position: watch::Sender<Offset>,
 }
 
+/// What the feed needs for a match.
+#[derive(Debug)]
+struct FeedState {
+    index: Index,
+    tally: ReachTally,
+    /// The confined subscriptions that are ahead of the feed, so their accounts cannot join it yet.
+    joining: Vec<Arc<Subscription>>,
+}
+
 impl Feed {
     /// Creates a feed that starts at the log's head.
-    pub(crate) fn new(log: SharedLog) -> Self {
+    pub(crate) fn new(log: SharedLog, rules: ReachRules) -> Self {
         let head = log.bounds().borrow().head;
         Self {
             log,
             position: Arc::new(FeedPosition::new(head)),
-            index: Mutex::default(),
+            state: Mutex::new(FeedState {
+                index: Index::default(),
+                tally: ReachTally::new(rules),
+                joining: Vec::new(),
+            }),
             published_position: watch::Sender::new(head),
         }
     }
@@ -44,15 +62,48 @@ impl Feed {
     /// Lets a lane follow the feed, while its account owes at most `max_owed` events. Returns `false` if the lane has
     /// not matched exactly up to the feed's position, or if its subscription is retired.
     pub(crate) fn attach(&self, subscription: &Arc<Subscription>, max_owed: usize) -> bool {
-        let mut index = self.index();
+        let mut state = self.state();
         let mut account = subscription.shared.account();
         let may_follow =
             account.first_unmatched() == self.position.get() && !subscription.is_retired();
         if may_follow {
+            if let Some(root_account) = subscription.reach.root_account() {
+                state.tally.count_reach(root_account);
+                account.join(&self.position);
+            }
             account.follow(&self.position, max_owed);
-            index.insert(subscription);
+            state.index.insert(subscription);
         }
         may_follow
+    }
+
+    /// Counts the reaches of these subscriptions and replays from now on, and no other reach.
+    pub(crate) fn count_reaches(&self, subscriptions: &[Arc<Subscription>]) {
+        let accounts = subscriptions
+            .iter()
+            .filter_map(|subscription| subscription.reach.root_account());
+        let accounts: HashSet<_> = accounts.map(|account| account.as_str()).collect();
+        let mut state = self.state();
+        state
+            .tally
+            .retain_reaches(|account| accounts.contains(account));
+        self.position
+            .retain_reaches(|account| accounts.contains(account));
+        state.joining.clear();
+        for subscription in subscriptions {
+            let Some(root_account) = subscription.reach.root_account() else {
+                continue;
+            };
+            let mut account = subscription.shared.account();
+            if let Some(end) = subscription.end() {
+                account.join_range(end);
+                continue;
+            }
+            state.tally.count_reach(root_account);
+            if !account.join(&self.position) {
+                state.joining.push(Arc::clone(subscription));
+            }
+        }
     }
 
     /// Removes a lane from the feed. Ignores replays: they never follow the feed, but have the same id as their
@@ -61,9 +112,9 @@ impl Feed {
         if subscription.replay.is_some() {
             return;
         }
-        let mut index = self.index();
+        let mut state = self.state();
         subscription.shared.account().unfollow();
-        index.remove(subscription.id);
+        state.index.remove(subscription.id);
     }
 
     /// Returns a receiver of the feed's position.
@@ -82,7 +133,7 @@ impl Feed {
                 }
                 Ok(Some(Found::Trimmed(range))) => self.lose_to(range.end, Loss::Trimmed),
                 Ok(Some(Found::Damaged(range))) => self.lose_to(range.end, Loss::Damaged),
-                Ok(Some(Found::Skipped(range))) => self.move_to(self.index(), range.end),
+                Ok(Some(Found::Skipped(range))) => self.move_to(self.state(), range.end),
                 Ok(None) => return,
                 Err(error) => error!(%error, "feed cannot read the log"),
             }
@@ -90,14 +141,19 @@ impl Feed {
     }
 
     fn match_block(&self, block: &Block, from: Offset) {
-        let mut index = self.index();
+        let mut state = self.state();
+        let FeedState { index, tally, .. } = &mut *state;
         for record in block.records_from(from) {
             let facts = FilterFacts::new(&record.bytes);
             let mut unfollowed = Vec::new();
-            index.visit(&record.event_type, &facts, |subscription| {
+            index.visit(&record, &facts, |subscription, verdict| {
                 let mut account = subscription.shared.account();
-                let filter = &subscription.filter;
-                if !filter.has_form(&record.event_type, record.provenance.shape) {
+                if account.is_following()
+                    && let Some(root_account) = subscription.reach.root_account()
+                {
+                    account.match_from_feed(record.offset, tally.count(root_account));
+                }
+                if verdict == Verdict::NoForm {
                     if account.is_following() {
                         account.pass_over(record.offset);
                     } else {
@@ -118,32 +174,36 @@ impl Feed {
                 drop(account);
                 subscription.shared.work.notify_one();
             });
+            tally.add(&record, &facts);
             for id in unfollowed {
                 index.remove(id);
             }
         }
-        self.move_to(index, block.end());
+        self.move_to(state, block.end());
     }
 
     /// Records for all following accounts that the events before `to` are lost.
     fn lose_to(&self, to: Offset, loss: Loss) {
-        let index = self.index();
-        for subscription in index.members() {
+        let state = self.state();
+        for subscription in state.index.members() {
             let mut account = subscription.shared.account();
             if account.is_following() {
                 account.lose_to(to, loss);
             }
         }
-        self.move_to(index, to);
+        self.move_to(state, to);
     }
 
-    fn move_to(&self, index: MutexGuard<'_, Index>, to: Offset) {
-        self.position.set(to);
-        drop(index);
+    fn move_to(&self, mut state: MutexGuard<'_, FeedState>, to: Offset) {
+        self.position.publish(to, &mut state.tally);
+        state
+            .joining
+            .retain(|subscription| !subscription.shared.account().join(&self.position));
+        drop(state);
         self.published_position.send_replace(to);
     }
 
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, FeedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use easel_log::Offset;
-use easel_subscriptions::Term;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -33,12 +32,11 @@ pub(crate) async fn measure(
                 continue;
             }
             lanes.on_hold += usize::from(subscription.shared.hold().is_some());
-            let pending = balance.get(Term::Pending);
-            let age = match pending {
-                0 => 0.0,
-                _ => age_of(context, balance.cursor).await,
+            let age = match balance.oldest_pending {
+                None => 0.0,
+                Some(oldest) => age_of(context, oldest).await,
             };
-            lags.add(subscription.spec.name.as_str(), &balance, age);
+            lags.add(&subscription.full_name().to_string(), &balance, age);
         }
         lags.publish();
         metrics::set_lanes(lanes);

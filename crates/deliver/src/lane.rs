@@ -96,7 +96,7 @@ impl Lane {
         let batcher = Batcher::new(&subscription, &sink, limits, Arc::clone(&context));
         let host = sink.host().map(|host| context.hosts.get(host));
         Self {
-            counts: LaneCounts::new(subscription.spec.name.as_str()),
+            counts: LaneCounts::new(&subscription.full_name().to_string()),
             batcher,
             flight: Flight::default(),
             breaker: Breaker::default(),
@@ -240,7 +240,7 @@ impl Lane {
                         break;
                     }
                     Err(error) => {
-                        error!(subscription = %subscription.spec.name, %error, "lane cannot read the log");
+                        error!(subscription = %subscription.full_name(), %error, "lane cannot read the log");
                         self.hold_for_storage(error.to_string());
                     }
                 }

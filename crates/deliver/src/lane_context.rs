@@ -34,4 +34,6 @@ pub(crate) struct LaneContext {
     pub(crate) deactivate_after: Duration,
     /// Notified when journals should be saved soon.
     pub(crate) save_soon: Notify,
+    /// Notified when there may be events to count for a confined subscription.
+    pub(crate) count_soon: Notify,
 }

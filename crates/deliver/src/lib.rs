@@ -70,6 +70,7 @@ mod offload;
 mod dead_letter_retention;
 mod lag;
 mod metrics;
+mod older_events;
 mod saving;
 
 pub use dispatch::{Dispatch, DispatchDeps, DispatchOptions, MakeSink};

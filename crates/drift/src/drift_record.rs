@@ -63,7 +63,7 @@ impl DriftRecord {
         self.key.drift
     }
 
-    /// Returns the global id of the root account, if the events have one.
+    /// Returns the global id of the root account, or else its UUID, if the events have one of them.
     pub fn root_account(&self) -> Option<&str> {
         Some(self.key.root_account.as_str()).filter(|id| !id.is_empty())
     }

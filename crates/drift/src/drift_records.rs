@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use easel_catalog::{Catalog, Drift, Finding, FoundDrift, GlobalId};
-use easel_log::{Block, Offset, Record, Shape};
+use easel_catalog::{Catalog, Drift, Finding, FoundDrift, GlobalId, RootAccount};
+use easel_log::{Block, Offset, Provenance, Record, Shape};
 
 use crate::drift_record::{DriftKey, DriftRecord};
 use crate::new_findings::NewFindings;
@@ -203,6 +203,15 @@ impl DriftRecords {
         }
     }
 
+    /// Removes the records of one root account. Returns how many there were.
+    pub(crate) fn clear_of(&mut self, root_account: &str) -> u64 {
+        let before = self.all.len();
+        self.all
+            .retain(|key, _record| key.root_account != root_account);
+        self.root_account_counts.remove(root_account);
+        (before - self.all.len()) as u64
+    }
+
     /// Removes all records and the counts of dropped findings. Returns how many records there were.
     pub(crate) fn clear(&mut self) -> u64 {
         let count = self.all.len() as u64;
@@ -213,12 +222,24 @@ impl DriftRecords {
     }
 }
 
-/// Returns the record's root account id if it is a global id; else an empty text.
+/// Returns the record's root account id if it is a global id, else the UUID if it is one, else an empty text.
 fn root_account_of(record: &Record) -> String {
-    let account = record.provenance.root_account_id.as_deref();
-    match account.unwrap_or_default().parse::<GlobalId>() {
-        Ok(id) => id.to_string(),
-        Err(_not_global) => String::new(),
+    let Provenance {
+        root_account_id,
+        root_account_uuid,
+        ..
+    } = &*record.provenance;
+    let id = root_account_id
+        .as_deref()
+        .and_then(|id| id.parse::<GlobalId>().ok());
+    let uuid = root_account_uuid
+        .as_deref()
+        .and_then(|uuid| uuid.parse::<RootAccount>().ok())
+        .filter(|uuid| !uuid.is_id());
+    match (id, uuid) {
+        (Some(id), _) => id.to_string(),
+        (None, Some(uuid)) => uuid.to_string(),
+        (None, None) => String::new(),
     }
 }
 

@@ -123,6 +123,18 @@ impl DriftScanner {
         Ok(tokio::task::spawn_blocking(clearing).await??)
     }
 
+    /// Removes the records of one root account. Returns how many there were.
+    pub async fn clear_of(&self, root_account: &str) -> Result<u64, DriftError> {
+        let (state, root_account) = (Arc::clone(&self.state), root_account.to_owned());
+        let clearing = move || -> Result<u64, DriftStoreError> {
+            let mut store = locked(&state.store);
+            let mut records = locked(&state.records);
+            store.clear_of(&root_account)?;
+            Ok(records.clear_of(&root_account))
+        };
+        Ok(tokio::task::spawn_blocking(clearing).await??)
+    }
+
     /// Scans new events until `stop` is cancelled, then saves.
     pub async fn run(&self, stop: CancellationToken) {
         let bounds = self.log.bounds();

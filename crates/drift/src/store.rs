@@ -147,6 +147,13 @@ impl Store {
         Ok(())
     }
 
+    /// Removes the records of one root account.
+    pub(crate) fn clear_of(&mut self, root_account: &str) -> Result<(), DriftStoreError> {
+        let sql = "DELETE FROM sightings WHERE root_account = ?1";
+        self.connection.execute(sql, [root_account])?;
+        Ok(())
+    }
+
     /// Removes all drift records, and saves the progress.
     pub(crate) fn clear(&mut self, progress: ScanProgress) -> Result<(), DriftStoreError> {
         let transaction = self.connection.transaction()?;

@@ -22,7 +22,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use easel_access::{Authorizer, Caller, Problem, Scope};
 use easel_log::run_blocking;
 use easel_sources::{ImportFile, ImportKey, ImportState, Imports, SourceName};
@@ -218,8 +218,8 @@ async fn remove(
     State(routes): State<ImportRoutes>,
     Path(key): Path<String>,
     head: Parts,
-) -> Result<StatusCode, Problem> {
-    routes.authorize(&head, Scope::Manage).await?;
+) -> Result<(StatusCode, Extension<Caller>), Problem> {
+    let caller = routes.authorize(&head, Scope::Manage).await?;
     let key = parse_key(&key)?;
     let locked = timeout(routes.intake.max_wait(), routes.imports.lock(&key)).await;
     let _lock = locked.map_err(|_elapsed| busy())?;
@@ -229,7 +229,7 @@ async fn remove(
         return Err(unknown());
     }
     info!(file = %key, "import forgotten");
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, Extension(caller)))
 }
 
 #[derive(IntoParams)]

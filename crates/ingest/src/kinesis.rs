@@ -236,6 +236,7 @@ impl KinesisDoor {
     ) -> Result<Response, KinesisError> {
         let operation = KinesisOperation::from_headers(&head.headers)?;
         let (signed, reach) = self.auth().check(head, self.intake.now())?;
+        let is_signed = signed.is_some();
         let parser = Arc::new(KinesisParser {
             operation,
             format,
@@ -264,7 +265,11 @@ impl KinesisDoor {
             KinesisOperation::PutRecord | KinesisOperation::PutRecords => {
                 Err(KinesisError::internal())
             }
-            KinesisOperation::GetRecords => records::get_records(self, &call, &parser.reach).await,
+            KinesisOperation::GetRecords => {
+                // The signature was verified with the body.
+                let reader = is_signed.then(|| sigv4::claimed_key_id(&head.headers));
+                records::get_records(self, &call, &parser.reach, reader.flatten()).await
+            }
             KinesisOperation::GetShardIterator => iterator::get_shard_iterator(self, &call).await,
             KinesisOperation::CreateStream => describe::create_stream(self, &call),
             KinesisOperation::DescribeStream => describe::describe_stream(self, &call),

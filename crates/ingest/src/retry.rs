@@ -12,8 +12,9 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::post;
-use axum::{Json, Router};
-use easel_access::{Authorizer, Problem, Scope};
+use axum::{Extension, Json, Router};
+use easel_access::{Authorizer, Caller, Problem, Scope};
+use easel_audit::AuditNote;
 use easel_catalog::{Limits, Reach, admit};
 use easel_log::{AppendError, Appended, NewRecord, Offset, ReadError};
 use easel_quarantine::Quarantined;
@@ -105,11 +106,9 @@ async fn retry(
     }): State<RetryRoute>,
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<RetriedJson>, Problem> {
-    authorizer
-        .authorize(&head, Scope::Manage)
-        .await?
-        .require_everything()?;
+) -> Result<(Extension<Caller>, Extension<AuditNote>, Json<RetriedJson>), Problem> {
+    let caller = authorizer.authorize(&head, Scope::Manage).await?;
+    caller.require_everything()?;
     let (from, limit) = parse_query(&query)?;
     let _guard = lock.lock().await;
     let records = intake
@@ -125,12 +124,15 @@ async fn retry(
     if !events.is_empty() {
         info!(count = events.len(), "records admitted from quarantine");
     }
-    Ok(Json(RetriedJson {
-        admitted: events.len() - duplicates,
+    let admitted = events.len() - duplicates;
+    let note = AuditNote::default().with("admitted", admitted);
+    let answer = RetriedJson {
+        admitted,
         duplicates,
         kept: count - events.len(),
         next,
-    }))
+    };
+    Ok((Extension(caller), Extension(note), Json(answer)))
 }
 
 /// Returns the events of the records that are valid now, as records of the log.

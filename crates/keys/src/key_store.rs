@@ -343,16 +343,7 @@ impl KeyStore {
             file.rename_new()?;
             return Ok(new);
         }
-        Err(match current {
-            Some(current) => KeyStoreError::OtherKey {
-                wanted: id.to_owned(),
-                found: current.id(),
-            },
-            None => KeyStoreError::Missing {
-                id: id.to_owned(),
-                path: file.path().to_owned(),
-            },
-        })
+        Err(other_key(id.to_owned(), current, file))
     }
 
     /// Re-encrypts the data keys if `master` is the previous key of the settings.
@@ -480,6 +471,58 @@ pub fn stored_data_keys(path: &Path) -> Result<Vec<u32>, KeyStoreError> {
     let mut statement = file.prepare("SELECT id FROM data_keys")?;
     let ids = statement.query_map([], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Reads the data keys in the file at `path`, which no process writes to, and changes nothing. Returns `None` if the file
+/// has no keys.
+///
+/// # Errors
+///
+/// Fails if the master key of the file is missing, or if `source` has another key.
+pub fn sealer_at_rest(
+    path: &Path,
+    source: &MasterKeySource,
+) -> Result<Option<Sealer>, KeyStoreError> {
+    let Some(file) = easel_sqlite::open_at_rest(path, &KEYS_LAYOUT)? else {
+        return Ok(None);
+    };
+    let sql = "SELECT key_id FROM master";
+    let id: Option<String> = file.query_row(sql, [], |row| row.get(0)).optional()?;
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let current = match &source.key {
+        Some(key) => Some(key.clone()),
+        None => source.file.read()?,
+    };
+    let new = source.file.read_new()?;
+    let mut keys = [source.previous.clone(), current.clone(), new].into_iter();
+    let Some(master) = keys.find_map(|key| key.filter(|key| key.id() == id)) else {
+        return Err(other_key(id, current, &source.file));
+    };
+    let mut statement = file.prepare("SELECT id, wrapped FROM data_keys")?;
+    let mut rows = statement.query([])?;
+    let sealer = Sealer::new();
+    while let Some(row) = rows.next()? {
+        let (id, wrapped): (u32, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        sealer.add(id, &sealer::unwrap(&master, id, &wrapped)?)?;
+    }
+    drop(rows);
+    Ok(Some(sealer))
+}
+
+/// Returns the error for a master key that is not the one with this id.
+fn other_key(wanted: String, current: Option<MasterKey>, file: &MasterKeyFile) -> KeyStoreError {
+    match current {
+        Some(current) => KeyStoreError::OtherKey {
+            wanted,
+            found: current.id(),
+        },
+        None => KeyStoreError::Missing {
+            id: wanted,
+            path: file.path().to_owned(),
+        },
+    }
 }
 
 /// Truncates the WAL, which has old keys until then. Returns `false` if another process reads the file.

@@ -64,7 +64,9 @@ pub use jwt::{event_claims, sign_jwt};
 #[cfg(feature = "signing")]
 pub use jwt_verifier::{JwtError, JwtOptions, JwtVerifier, VerifiedJwt};
 #[cfg(feature = "store")]
-pub use key_store::{KEYS_LAYOUT, KeyStore, KeyStoreError, MasterKeySource, stored_data_keys};
+pub use key_store::{
+    KEYS_LAYOUT, KeyStore, KeyStoreError, MasterKeySource, sealer_at_rest, stored_data_keys,
+};
 #[cfg(all(feature = "store", feature = "signing"))]
 pub use keys::{Keys, Reseal};
 pub use master_key::{MasterKey, MasterKeyError};

@@ -39,5 +39,5 @@ mod mark;
 mod quarantine;
 mod quarantined;
 
-pub use quarantine::Quarantine;
+pub use quarantine::{Quarantine, QuarantinePage};
 pub use quarantined::{NewQuarantined, Quarantined};

@@ -7,15 +7,39 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use easel_log::{
-    AppendError, Appended, Clock, Found, Offset, ReadError, Reader, SharedLog, TrimError, Want,
+    AppendError, Appended, Clock, Found, Offset, ReadError, Reader, Record, SharedLog, TrimError,
+    Want,
 };
 use jiff::Timestamp;
 
 use crate::mark::{self, Marks, RetryMark};
-use crate::quarantined::{NewQuarantined, Quarantined, from_record, message_id, to_record};
+use crate::quarantined::{
+    NewQuarantined, Quarantined, from_record, message_id, reach_of, to_record,
+};
 
 /// Maximum bytes of stored records in one list.
 const MAX_LIST_BYTES: usize = 4 << 20;
+
+/// Maximum bytes of records of others that one page passes.
+const MAX_PASSED_BYTES: usize = 64 << 20;
+
+/// A part of the quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinePage {
+    /// The records, oldest first.
+    pub records: Vec<Quarantined>,
+    /// Where the next page begins.
+    pub next: Offset,
+}
+
+impl QuarantinePage {
+    const fn new(from: Offset) -> Self {
+        Self {
+            records: Vec::new(),
+            next: from,
+        }
+    }
+}
 
 /// The invalid records that the doors took in.
 #[derive(Clone, Debug)]
@@ -133,28 +157,50 @@ impl Quarantine {
     /// A list has at most 4 MiB, but at least one record if there is any. To list the rest, continue
     /// after the last record until a list is empty.
     pub async fn list(&self, from: Offset, limit: usize) -> Result<Vec<Quarantined>, ReadError> {
+        Ok(self.page(from, limit, None).await?.records)
+    }
+
+    /// Returns a [`list`](Self::list), and where to continue. With a `reach`, the page has only records of
+    /// senders with this reach, and it can be empty although later pages are not: there is nothing more if
+    /// `next` is `from`.
+    pub async fn page(
+        &self,
+        from: Offset,
+        limit: usize,
+        reach: Option<&str>,
+    ) -> Result<QuarantinePage, ReadError> {
         let mut reader = Reader::new(Arc::clone(&self.log), from);
-        let (mut listed, mut bytes) = (Vec::new(), 0);
-        while listed.len() < limit
+        let (mut page, mut bytes, mut passed_bytes) = (QuarantinePage::new(from), 0, 0);
+        while page.records.len() < limit
+            && passed_bytes < MAX_PASSED_BYTES
             && let Some(found) = reader.try_next().await?
         {
             let Found::Block { block, from } = found else {
                 continue;
             };
-            let records = self.with_marks(|marks| {
+            let records: Vec<_> = self.with_marks(|marks| {
                 let records = block.records_from(from);
-                let shown = records.filter(|record| !marks.hidden.contains(&record.offset));
-                shown.take(limit - listed.len()).collect::<Vec<_>>()
+                let is_shown = |record: &Record| !marks.hidden.contains(&record.offset);
+                records.filter(is_shown).collect()
             });
             for record in records {
-                bytes += record.bytes.len();
-                if bytes > MAX_LIST_BYTES && !listed.is_empty() {
-                    return Ok(listed);
+                if page.records.len() == limit {
+                    return Ok(page);
                 }
-                listed.push(from_record(&record)?);
+                if reach.is_some() && reach != reach_of(&record)?.as_deref() {
+                    passed_bytes += record.bytes.len();
+                    page.next = record.offset.next();
+                    continue;
+                }
+                bytes += record.bytes.len();
+                if bytes > MAX_LIST_BYTES && !page.records.is_empty() {
+                    return Ok(page);
+                }
+                page.next = record.offset.next();
+                page.records.push(from_record(&record)?);
             }
         }
-        Ok(listed)
+        Ok(page)
     }
 
     /// Returns the offset that the next record gets.

@@ -120,6 +120,19 @@ pub(crate) fn message_id(record: &Record) -> Result<Option<String>, ReadError> {
     Ok(json.message_id.map(Cow::into_owned))
 }
 
+/// Returns the reach of the sender of a record; `None` if the sender may send everything. Marks have none.
+pub(crate) fn reach_of(record: &Record) -> Result<Option<String>, ReadError> {
+    #[derive(Deserialize)]
+    struct ReachJson {
+        reach: Option<String>,
+    }
+    let json: ReachJson =
+        serde_json::from_slice(&record.bytes).map_err(|error| ReadError::Failed {
+            reason: error.to_string(),
+        })?;
+    Ok(json.reach)
+}
+
 /// Parses a record of the log.
 pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
     let failed = |reason: String| ReadError::Failed { reason };

@@ -8,15 +8,20 @@ use std::time::Duration;
 
 use axum::Router;
 use easel_access::Refusals;
+use easel_api::audited;
+use easel_audit::Audit;
 use easel_canvas_service::{CanvasService, ServiceError, routes};
 use easel_log::Clock;
 use easel_subscriptions::Subscriptions;
 use tokio::net::TcpListener;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::error;
+use utoipa::openapi::OpenApi;
 
 use crate::connections::Connections;
+use crate::tls::Tls;
 use crate::{Prepared, StartError};
 
 /// The interval at which old deleted subscriptions are forgotten.
@@ -38,6 +43,10 @@ pub(crate) struct CanvasDeps<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// The listener of [`CanvasCalls::listen`].
     pub(crate) listener: Option<(TcpListener, SocketAddr)>,
+    /// The TLS of that listener.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) audit: &'a Arc<Audit>,
+    pub(crate) changes: &'a TaskTracker,
 }
 
 impl CanvasCalls {
@@ -64,6 +73,9 @@ impl CanvasCalls {
             refusals,
             clock,
             listener,
+            tls,
+            audit,
+            changes,
         } = deps;
         let Some(verifier) = &prepared.canvas_verifier else {
             return (None, app);
@@ -84,7 +96,9 @@ impl CanvasCalls {
             None => (Some(Self { service, own: None }), app.merge(calls)),
             Some((listener, address)) => {
                 let calls = calls.fallback(async || ServiceError::UnknownPath);
-                let own = Some((address, Connections::new(listener, calls)));
+                let (audit, changes) = (Arc::clone(audit), changes.clone());
+                let calls = audited(calls, &OpenApi::default(), audit, changes);
+                let own = Some((address, Connections::new(listener, calls).with_tls(tls)));
                 (Some(Self { service, own }), app)
             }
         }

@@ -21,13 +21,17 @@ use easel_subscriptions::Declaration;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};
 use ipnet::IpNet;
 
-use crate::{CanvasServiceConfig, ConfigError, OidcConfig};
+use crate::{CanvasServiceConfig, ConfigError, MetricsConfig, OidcConfig, TlsConfig};
 
 /// All settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The address of the doors, the API and the health checks.
     pub listen: SocketAddr,
+    /// The TLS of the server.
+    pub tls: TlsConfig,
+    /// The second listener, for monitoring.
+    pub metrics: MetricsConfig,
     /// The data folder. Only one process can use it at a time.
     pub data: PathBuf,
     /// Whether callers must authenticate.
@@ -54,6 +58,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The quarantine.
     pub quarantine: QuarantineConfig,
+    /// The audit.
+    pub audit: AuditConfig,
     /// The doors.
     pub ingest: IngestConfig,
     /// The Kinesis door.
@@ -157,6 +163,13 @@ pub struct QuarantineConfig {
     pub max_bytes: Option<u64>,
 }
 
+/// The audit.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// Entries that are older than this are removed.
+    pub max_age: Option<Duration>,
+}
+
 /// The doors.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
@@ -249,6 +262,8 @@ impl Default for Config {
         let intake = IntakeOptions::default();
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4567)),
+            tls: TlsConfig::default(),
+            metrics: MetricsConfig::default(),
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
             first_token: None,
@@ -267,6 +282,9 @@ impl Default for Config {
             },
             quarantine: QuarantineConfig {
                 max_bytes: Some(1 << 30),
+            },
+            audit: AuditConfig {
+                max_age: Some(Duration::from_hours(400 * 24)),
             },
             ingest: IngestConfig {
                 max_event_bytes: intake.limits.max_event_bytes,

@@ -16,6 +16,7 @@ use easel_triggers::TriggersError;
 use thiserror::Error;
 
 use crate::catalog_folder::{CatalogFault, FilePlace};
+use crate::tls_config::TlsFault;
 
 /// The minimum length of a preset first token, in characters.
 const MIN_TOKEN_CHARS: usize = 32;
@@ -172,6 +173,9 @@ pub enum ConfigError {
         /// What is invalid. It reads after the key.
         fault: String,
     },
+    /// A setting of TLS cannot be used.
+    #[error(transparent)]
+    Tls(TlsFault),
     /// A setting of the identity provider is invalid.
     #[error("{setting} {fault}")]
     Oidc {

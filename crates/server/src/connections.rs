@@ -7,7 +7,11 @@
 //! exactly one host, and passes the address of the client in `ConnectInfo`. If a request was not
 //! read to its end, the connection is closed so that the client can still read the answer. The
 //! reader of a body sets the time limit for the body.
+//!
+//! With TLS, the handshake has a time limit of its own. It runs in the task of its connection, so a client
+//! that hangs or sends garbage delays nobody, and it counts into the number of connections.
 
+mod handshake;
 mod lingering;
 
 use std::convert::Infallible;
@@ -17,10 +21,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::IntoResponse;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -29,6 +36,8 @@ use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
 use crate::host;
+use crate::tls::{Tls, TlsAccept};
+use handshake::{HANDSHAKE_TIMEOUT, Opened};
 use lingering::{Exchange, Lingering};
 
 /// The maximum number of open connections. Further connections wait until they are accepted.
@@ -50,7 +59,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Connections {
     listener: TcpListener,
     app: Router,
-    head_timeout: Duration,
+    tls: Option<Tls>,
+    limits: TimeLimits,
+}
+
+/// The time limits of a connection.
+#[derive(Clone, Copy, Debug)]
+struct TimeLimits {
+    handshake: Duration,
+    head: Duration,
 }
 
 impl Connections {
@@ -59,8 +76,18 @@ impl Connections {
         Self {
             listener,
             app,
-            head_timeout: HEAD_TIMEOUT,
+            tls: None,
+            limits: TimeLimits {
+                handshake: HANDSHAKE_TIMEOUT,
+                head: HEAD_TIMEOUT,
+            },
         }
+    }
+
+    /// Requires TLS of every connection, if there is one.
+    #[must_use]
+    pub(crate) fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Serves until `stop`, and afterwards until all open requests are finished. If the future is
@@ -71,9 +98,18 @@ impl Connections {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(ended) = tasks.join_next() => log_failure(ended),
-                connection = self.accept(), if tasks.len() < MAX_CONNECTIONS => {
-                    let (app, stop) = (self.app.clone(), stop.clone());
-                    tasks.spawn(serve_one(connection, app, self.head_timeout, stop));
+                (stream, peer) = self.accept(), if tasks.len() < MAX_CONNECTIONS => {
+                    let connection = Connection {
+                        peer,
+                        app: self.app.clone(),
+                        hsts: None,
+                        limits: self.limits,
+                        stop: stop.clone(),
+                    };
+                    match self.tls.as_ref().map(Tls::accept) {
+                        None => tasks.spawn(connection.serve(stream)),
+                        Some(tls) => tasks.spawn(connection.serve_tls(stream, tls)),
+                    };
                 }
             }
         }
@@ -103,57 +139,105 @@ fn log_failure(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn serve_one(
-    (stream, peer): (TcpStream, SocketAddr),
+/// One connection.
+struct Connection {
+    peer: SocketAddr,
     app: Router,
-    head_timeout: Duration,
+    /// The header `strict-transport-security` of every answer.
+    hsts: Option<HeaderValue>,
+    limits: TimeLimits,
     stop: CancellationToken,
-) {
+}
+
+impl Connection {
+    async fn serve_tls(self, stream: TcpStream, tls: TlsAccept) {
+        set_nodelay(&stream);
+        let opened = tokio::select! {
+            opened = handshake::open(stream, &tls.acceptor, self.limits.handshake) => opened,
+            () = self.stop.cancelled() => None,
+        };
+        match opened {
+            None => (),
+            Some(Opened::Tls(stream)) => {
+                let hsts = tls.hsts;
+                Self { hsts, ..self }.serve_http(*stream).await;
+            }
+            Some(Opened::PlainHttp(stream)) => {
+                let app = handshake::tls_required();
+                Self { app, ..self }.serve_http(stream).await;
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        set_nodelay(&stream);
+        self.serve_http(stream).await;
+    }
+
+    async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self {
+            peer,
+            app,
+            hsts,
+            limits,
+            stop,
+        } = self;
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        let first_request = CancellationToken::new();
+        let exchange = Exchange::default();
+        let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+            first_request.cancel();
+            let refusal = host::check(&request).err();
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let (request, watch) = exchange.watch(request);
+            let answering = app.clone().oneshot(request);
+            let hsts = hsts.clone();
+            async move {
+                let mut response = match refusal {
+                    Some(problem) => problem.into_response(),
+                    None => answering.await?,
+                };
+                let headers = response.headers_mut();
+                // Events can contain HTML, and a browser must not show an answer as such.
+                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+                if let Some(hsts) = hsts {
+                    headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
+                }
+                Ok::<_, Infallible>(watch.answer(response))
+            }
+        });
+        let stream = Lingering::new(stream, exchange.clone());
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+
+        // hyper's time limit for heads starts only when the version of HTTP is known, and the sender
+        // can delay that. So the first head has a time limit of its own.
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return log_broken(ended),
+            () = first_request.cancelled() => (),
+            () = sleep(limits.head) => return debug!("connection closed because no request arrived"),
+            () = stop.cancelled() => return,
+        }
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return log_broken(ended),
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        log_broken(connection.await);
+    }
+}
+
+fn set_nodelay(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "answers on this connection may be late");
     }
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout);
-    http.http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
-    let first_request = CancellationToken::new();
-    let exchange = Exchange::default();
-    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
-        first_request.cancel();
-        let refusal = host::check(&request).err();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let (request, watch) = exchange.watch(request);
-        let answering = app.clone().oneshot(request);
-        async move {
-            let response = match refusal {
-                Some(problem) => problem.into_response(),
-                None => answering.await?,
-            };
-            Ok::<_, Infallible>(watch.answer(response))
-        }
-    });
-    let stream = Lingering::new(stream, exchange.clone());
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-
-    // hyper's time limit for heads starts only when the version of HTTP is known, and the sender
-    // can delay that. So the first head has a time limit of its own.
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return log_broken(ended),
-        () = first_request.cancelled() => (),
-        () = sleep(head_timeout) => return debug!("connection closed because no request arrived"),
-        () = stop.cancelled() => return,
-    }
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return log_broken(ended),
-        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    log_broken(connection.await);
 }
 
 /// Logs a broken connection, at level debug: it is normal, and the client knows about it.
@@ -165,3 +249,5 @@ fn log_broken(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

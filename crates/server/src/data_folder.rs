@@ -9,6 +9,7 @@
 //! | `state.db` | subscriptions and their cursors |
 //! | `drift.db` | what arrived and is unknown to the catalogue |
 //! | `access.db` | hashes of tokens |
+//! | `audit.db`, `audit.head` | who changed what and who was shown payloads; the newest entry of it |
 //! | `keys.db` | keys that seal secrets and sign events, encrypted with the master key |
 //!
 //! A start validates all files before it changes any of them. It rejects files that do not belong
@@ -34,8 +35,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use tracing::warn;
 
+pub(crate) use backup::lock_if_any;
 pub use backup::{Copied, CopyError, backup, copy_bytes, restore};
-pub(crate) use files::{ACCESS, DRIFT, KEYS, LOG, QUARANTINE, SOURCES, STATE};
+pub(crate) use files::{ACCESS, AUDIT, DRIFT, KEYS, LOG, QUARANTINE, SOURCES, STATE};
 pub use findings::FolderFault;
 pub use manifest::ManifestError;
 pub use repair::Repair;
@@ -59,7 +61,7 @@ pub(crate) struct DataFolder {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Session {
     pub(crate) identity: Identity,
-    generation: u64,
+    pub(crate) generation: u64,
 }
 
 /// How commands on the same machine reach a running server.
@@ -292,6 +294,12 @@ impl DataFolder {
             })?;
         }
         Ok(aside)
+    }
+
+    /// Renames a file in the folder.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), FolderError> {
+        let renamed = fs::rename(self.file(from), self.file(to));
+        renamed.map_err(|source| self.io_error(source))
     }
 
     /// Returns a free name in the folder for a copy of the file `name`.

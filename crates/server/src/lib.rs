@@ -32,7 +32,9 @@ mod config_error;
 mod oidc_config;
 mod prepare;
 mod start_error;
+mod tls_config;
 
+mod audit_records;
 mod callers;
 mod canvas_calls;
 mod connections;
@@ -44,8 +46,10 @@ mod guard_report;
 mod health;
 mod host;
 mod kinesis_auth;
+mod local_listener;
 mod logs;
 mod master_key;
+mod metrics_page;
 mod oidc_keys;
 mod operator_events;
 mod queues;
@@ -55,6 +59,11 @@ mod retention;
 mod sinks;
 mod table_manager;
 mod tables;
+mod tls;
+mod tls_files;
+mod tls_identity;
+mod tls_metrics;
+mod verify_audit;
 mod vitals;
 mod webhook_clients;
 mod webhook_parts;
@@ -66,9 +75,9 @@ mod test_delivery;
 pub use canvas_service_config::CanvasServiceConfig;
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
-    Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, DeliveryConfig,
-    FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey, LogConfig, MaskingConfig,
-    QuarantineConfig, TriggersConfig, WebhookConfig,
+    Application, AuditConfig, Auth, CaliperConfig, CatalogConfig, Config, Deliveries,
+    DeliveryConfig, FirstTokenPlace, IngestConfig, KeysConfig, KinesisConfig, KinesisKey,
+    LogConfig, MaskingConfig, QuarantineConfig, TriggersConfig, WebhookConfig,
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{
@@ -76,6 +85,7 @@ pub use data_folder::{
     copy_bytes, restore,
 };
 pub use easel_access::ClaimValue;
+pub use easel_audit::{ChainFault, ChainPoint, FaultKind, Verification};
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};
@@ -91,3 +101,5 @@ pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::Server;
 pub use start_error::StartError;
 pub use tables::check_database_url;
+pub use tls_config::{ClientCertificates, MetricsConfig, TlsConfig, TlsFault};
+pub use verify_audit::{AuditCheckError, verify_audit};

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use easel_audit::{
+    AUDIT_HEAD, AuditActor, NewAuditEntry, clear_audit, is_audit_lost, record_at_rest,
+};
 use easel_keys::{KeyStore, KeyStoreError, Keys, MasterKeySource};
 use easel_log::{Clock, SystemClock};
 use easel_sources::{forget_lost_sources, lost_sources};
 use easel_subscriptions::SqliteStore;
 
 use crate::config_error::ConfigFaults;
-use crate::data_folder::{DataFolder, KEYS, SOURCES, STATE};
+use crate::data_folder::{AUDIT, DataFolder, KEYS, SOURCES, STATE};
 use crate::server::reseal;
 use crate::{Config, StartError};
 
@@ -24,7 +27,35 @@ pub fn rotate_master_key(config: &Config) -> Result<String, StartError> {
     let keys = open_keys(&folder, source, config)?;
     let store = Arc::new(SqliteStore::open(&folder.file(STATE), keys.sealer())?);
     keys.set_reseal(reseal(&store, &keys, &folder))?;
-    Ok(keys.rotate_master_key(SystemClock.now())?)
+    let now = SystemClock.now();
+    let id = keys.rotate_master_key(now)?;
+    record(&folder, &keys, "master_key.rotate", &id)?;
+    Ok(id)
+}
+
+/// Records in the audit what a command on this machine did.
+fn record(folder: &DataFolder, keys: &Keys, action: &str, object: &str) -> Result<(), StartError> {
+    let entry = NewAuditEntry {
+        at: SystemClock.now(),
+        actor: AuditActor::local(),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        details: serde_json::Map::new(),
+    };
+    Ok(record_at_rest(&folder.file(AUDIT), &keys.sealer(), entry)?)
+}
+
+/// Begins a new audit. Keeps copies of the files of the old one.
+fn replace_audit(folder: &DataFolder) -> Result<Vec<String>, StartError> {
+    let mut copies = vec![folder.copy_aside(AUDIT)?];
+    let head = folder.file(AUDIT_HEAD);
+    if head.exists() {
+        let aside = folder.free_name(AUDIT_HEAD);
+        folder.rename(AUDIT_HEAD, &aside)?;
+        copies.push(aside);
+    }
+    clear_audit(&folder.file(AUDIT))?;
+    Ok(copies)
 }
 
 /// The result of [`reset_keys`].
@@ -71,11 +102,16 @@ pub fn reset_keys(config: &Config, lost: &str) -> Result<KeyReset, StartError> {
         copies.push(folder.copy_aside(SOURCES)?);
         is_reset = true;
     }
+    if is_audit_lost(&folder.file(AUDIT), &keys.sealer())? {
+        copies.extend(replace_audit(&folder)?);
+        is_reset = true;
+    }
     let removed_sources = forget_lost_sources(&sources, &keys.sealer())?;
     let paused = store.forget_lost_secrets()?;
     if !is_reset {
         return Err(StartError::NothingLost);
     }
+    record(&folder, &keys, "master_key.reset", lost)?;
     Ok(KeyReset {
         paused,
         removed_sources,

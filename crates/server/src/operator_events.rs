@@ -9,6 +9,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use easel_audit::Audit;
 use easel_catalog::{Event, OperatorEvent, TellOperator};
 use easel_log::{Appended, Clock, Log, NewRecord, Offset, Provenance};
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+use crate::audit_records::entry_of_operator_event;
 
 const OPERATOR_EVENTS: &str = "easel_operator_events_total";
 
@@ -58,6 +61,8 @@ pub(crate) struct OperatorEvents {
     queue: Receiver<(Timestamp, OperatorEvent)>,
     /// The offsets of the latest operator events of this process. Between them there is no other event.
     latest_run: Range<Offset>,
+    /// Where changes that the server makes by itself are recorded.
+    audit: Option<Arc<Audit>>,
 }
 
 impl OperatorEvents {
@@ -89,7 +94,21 @@ impl OperatorEvents {
             }
         });
         let latest_run = Offset::ZERO..Offset::ZERO;
-        (tell, Self { queue, latest_run })
+        let audit = None;
+        let events = Self {
+            queue,
+            latest_run,
+            audit,
+        };
+        (tell, events)
+    }
+
+    /// Records changes that the server makes by itself in `audit`.
+    pub(crate) fn with_audit(self, audit: Arc<Audit>) -> Self {
+        Self {
+            audit: Some(audit),
+            ..self
+        }
     }
 
     /// Appends events to `log`. After `stop`, closes the queue, appends the queued events, and returns.
@@ -103,7 +122,22 @@ impl OperatorEvents {
                 },
                 () = stop.cancelled() => self.queue.close(),
             }
+            self.record_changes(&queued).await;
             self.append(log, std::mem::take(&mut queued)).await;
+        }
+    }
+
+    /// Records in the audit what the server has changed by itself.
+    async fn record_changes(&self, events: &[(Timestamp, OperatorEvent)]) {
+        let Some(audit) = &self.audit else {
+            return;
+        };
+        for (time, event) in events {
+            if let Some(entry) = entry_of_operator_event(*time, event)
+                && audit.record(entry).await.is_err()
+            {
+                warn!("change by the server not recorded in the audit yet");
+            }
         }
     }
 

@@ -15,12 +15,14 @@ use easel_catalog::{Catalog, UrlMasker};
 use easel_keys::{MasterKeySource, ServicesJwtVerifier};
 use easel_sinks::{ClientError, Endpoint, WebhookOptions};
 use easel_triggers::{Triggers, TriggersError, unknown_computations};
+use jiff::Timestamp;
 use rustix::fs::{Access, access};
 
 use crate::catalog_folder::{self, OwnFiles, place_of_word};
 use crate::config_error::{ConfigError, ConfigFaults, check_token};
 use crate::queues::check_source;
 use crate::sinks::check_sink;
+use crate::tls_identity::TlsIdentity;
 use crate::webhook_clients::WebhookClients;
 use crate::{Auth, Config, KinesisKey, OidcConfig};
 
@@ -39,6 +41,17 @@ pub struct Prepared {
     pub(crate) canvas_verifier: Option<Arc<ServicesJwtVerifier>>,
     /// The bytes of the file of certificate authorities, to detect later changes.
     pub(crate) ca_file: Option<Vec<u8>>,
+    /// What the server shows in a TLS handshake. `None` if TLS is off.
+    pub(crate) tls: Option<TlsIdentity>,
+}
+
+impl Prepared {
+    /// Returns what an operator should repair, although the server can start.
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let tls = self.tls.as_ref();
+        tls.map(|identity| identity.warnings(now))
+            .unwrap_or_default()
+    }
 }
 
 /// Rejects a URL that is invalid for a webhook.
@@ -83,6 +96,10 @@ impl Config {
             faults.push(fault);
             None
         });
+        let tls = TlsIdentity::read(&self.tls).unwrap_or_else(|fault| {
+            faults.push(ConfigError::Tls(fault));
+            None
+        });
         match (triggers, translator, webhooks, keys_and_masker) {
             (
                 Some(triggers),
@@ -100,6 +117,7 @@ impl Config {
                 triggers: Arc::new(triggers),
                 webhooks,
                 ca_file,
+                tls,
             }),
             _ => Err(ConfigFaults(faults)),
         }

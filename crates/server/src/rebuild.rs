@@ -13,7 +13,7 @@ use easel_deliver::{FormKind, FormMaker};
 use easel_log::{Block, Found, Offset, Reader, SharedLog, run_blocking};
 use easel_sink_sql::{CursorKey, RebuildRange, RebuildSchemas, SqlFailure, SqlSink, TableAdmin};
 use easel_sinks::{Batch, Item, SendError, Sink};
-use easel_subscriptions::{Epoch, SqlSpec, Subscription};
+use easel_subscriptions::{Epoch, SqlSpec, Subscription, Verdict};
 
 use crate::tables::Tables;
 
@@ -113,10 +113,10 @@ impl Rebuild {
             let records = block.records_from(from);
             let records = records.take_while(|record| record.offset < end);
             let wanted = records.filter(|record| {
-                let filter = &subscription.filter;
-                filter.wants_type(&record.event_type)
-                    && filter.has_form(&record.event_type, record.provenance.shape)
-                    && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
+                let verdict = subscription
+                    .filter
+                    .judge(record, &FilterFacts::new(&record.bytes));
+                verdict == Verdict::Wanted
             });
             let items = wanted.filter_map(|record| {
                 let form = form_maker.make((&record).into(), kind);

@@ -1,12 +1,13 @@
 //! Applies new settings while the server runs.
 //!
-//! The subscriptions of the file, the key pairs of the Kinesis door and the certificate authorities
-//! of webhooks change immediately. All other settings need a restart. If a subscription is refused,
+//! The subscriptions of the file, the key pairs of the Kinesis door, the certificate authorities of
+//! webhooks, and the certificate and the settings of TLS change immediately. All other settings need a restart. If a subscription is refused,
 //! nothing changes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use easel_audit::{Audit, AuditUnavailable};
 use easel_ingest::KinesisAccess;
 use easel_keys::Secret;
 use easel_sources::{SourceSpec, SourceStoreError, Sources};
@@ -14,8 +15,10 @@ use easel_subscriptions::{ChangeError, Declaration, Subscriptions};
 use thiserror::Error;
 use tracing::info;
 
+use crate::audit_records::declared_settings;
 use crate::catalog_folder::OwnFiles;
 use crate::kinesis_auth::kinesis_auth;
+use crate::tls::Tls;
 use crate::webhooks::Webhooks;
 use crate::{Config, Prepared};
 
@@ -29,6 +32,8 @@ struct ReloadTarget {
     sources: Arc<Sources>,
     kinesis: KinesisAccess,
     webhooks: Webhooks,
+    tls: Option<Tls>,
+    audit: Arc<Audit>,
     applied: Mutex<AppliedSettings>,
 }
 
@@ -58,6 +63,9 @@ pub enum ReloadError {
     /// The store of sources cannot be read.
     #[error(transparent)]
     Sources(#[from] SourceStoreError),
+    /// The settings were applied, but the audit cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
 }
 
 impl Reloader {
@@ -67,12 +75,16 @@ impl Reloader {
         sources: Arc<Sources>,
         kinesis: KinesisAccess,
         webhooks: Webhooks,
+        tls: Option<Tls>,
+        audit: Arc<Audit>,
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,
             sources,
             kinesis,
             webhooks,
+            tls,
+            audit,
             applied: Mutex::new(AppliedSettings {
                 config: prepared.config.clone(),
                 ca_file: prepared.ca_file.clone(),
@@ -92,6 +104,7 @@ impl Reloader {
             catalog_files,
             webhooks,
             ca_file,
+            tls,
             ..
         } = prepared;
         let old = self.with_applied(|applied| applied.config.clone());
@@ -137,6 +150,13 @@ impl Reloader {
             report_changes::<SourceSpec>("sources", &specs(&old), &specs(&config));
             reloaded.changed = true;
         }
+        // Switching TLS on or off needs a restart.
+        if let Some((running, identity)) = self.0.tls.as_ref().zip(tls)
+            && running.replace(config.tls.clone(), identity)
+        {
+            info!("certificate and settings of TLS re-read");
+            reloaded.changed = true;
+        }
         if clients_changed {
             info!("webhook settings and certificate authorities re-read");
             reloaded.changed = true;
@@ -163,6 +183,8 @@ impl Reloader {
             applied.config.webhook = config.webhook;
             applied.ca_file = ca_file;
         });
+        let applied = self.with_applied(|applied| declared_settings(&applied.config));
+        self.0.audit.declare(applied).await?;
         Ok(reloaded)
     }
 

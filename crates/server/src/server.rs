@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use easel_access::Refusals;
-use easel_api::{Api, ServerFacts};
-use easel_catalog::{Catalog, TellOperator};
+use easel_api::{Api, ReadTlsProblem, ServerFacts, audited};
+use easel_audit::{Audit, AuditError, reseal_audit};
+use easel_catalog::{Catalog, Reach, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
 use easel_ingest::{Doors, Intake, Kinesis, recover_imports};
@@ -24,23 +25,29 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::audit_records::{declared_settings, server_entry, start_details};
 use crate::callers::{CallerUpkeep, Callers};
 use crate::canvas_calls::{CanvasCalls, CanvasDeps};
 use crate::connections::Connections;
-use crate::data_folder::{ACCESS, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session};
+use crate::data_folder::{
+    ACCESS, AUDIT, DRIFT, DataFolder, KEYS, LocalServer, SOURCES, STATE, Session,
+};
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken};
 use crate::guard_report::GuardReport;
 use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
+use crate::local_listener;
 use crate::logs::Logs;
 use crate::operator_events::OperatorEvents;
 use crate::queues::{Queues, check_source};
 use crate::sinks::Sinks;
 use crate::table_manager::TableManager;
 use crate::tables::Tables;
+use crate::tls::{Tls, TlsWatch};
 use crate::vitals::Vitals;
 use crate::webhooks::Webhooks;
 use crate::{Auth, Config, Deliveries, Prepared, Reloader, StartError, gauges, test_delivery};
@@ -63,12 +70,18 @@ pub struct Server {
     metrics: PrometheusHandle,
     refusals: Arc<Refusals>,
     caller_upkeep: CallerUpkeep,
-    connections: Connections,
+    /// The connections of the main listener, and of those for commands on this machine and for monitoring.
+    connections: Vec<Connections>,
     canvas: Option<CanvasCalls>,
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    tls_watch: TlsWatch,
     first_token: FirstToken,
     reloader: Reloader,
     keys: Arc<Keys>,
+    audit: Arc<Audit>,
+    /// Requests that change something. They end also if their clients leave.
+    changes: TaskTracker,
     guard_report: GuardReport,
     /// Cancelled first when the server stops. It ends streams and long polls.
     stopping: CancellationToken,
@@ -89,6 +102,20 @@ impl Server {
         let session = folder.prepare()?;
         let (listener, address) = listen(config.listen).await?;
         let canvas_listener = CanvasCalls::listen(&prepared).await?;
+        let tls = prepared.tls.clone();
+        let tls = tls.map(|identity| Tls::new(config.tls.clone(), identity));
+        // Commands on this machine use the main listener, unless it speaks TLS.
+        let (local_listener, local_address) = match &tls {
+            None => (None, reachable_address(address)),
+            Some(_) => {
+                let (listener, address) = local_listener::listen().await?;
+                (Some(listener), address)
+            }
+        };
+        let metrics_listener = match config.metrics.listen {
+            None => None,
+            Some(address) => Some(listen(address).await?),
+        };
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (tell_operator, operator_events) = OperatorEvents::new(Arc::clone(&clock));
@@ -125,6 +152,7 @@ impl Server {
         if !lost.is_empty() {
             return Err(StartError::LostSources { names: lost });
         }
+        let audit = open_audit(&folder, &keys, &config, &clock)?;
         keys.set_reseal(reseal(&store, &keys, &folder))?;
         let stores = Stores {
             folder: &folder,
@@ -190,15 +218,17 @@ impl Server {
                 tasks: Mutex::default(),
             }),
             send_test: test_delivery::sender(webhooks.make_webhook(), form_maker),
+            audit: Arc::clone(&audit),
             keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),
             server: ServerFacts {
-                address: reachable_address(address),
+                address: local_address,
                 started_at: clock.now(),
                 max_age: config.log.max_age,
                 max_bytes: config.log.max_bytes,
                 lane_count: dispatch.lane_count(),
                 disk_space: Arc::new(move || disk.space()),
+                tls_problem: tls_problem(tls.clone()),
             },
             stop: stopping.clone(),
         };
@@ -211,6 +241,8 @@ impl Server {
             Arc::clone(&sources),
             kinesis.access(),
             webhooks.clone(),
+            tls.clone(),
+            Arc::clone(&audit),
         );
         let guard_report = GuardReport::new(webhooks, Arc::clone(&subscriptions));
         let health = Health {
@@ -218,6 +250,7 @@ impl Server {
             quarantine: logs.shared_quarantine(),
             subscriptions: Arc::clone(&subscriptions),
             lane_count: dispatch.lane_count(),
+            audit: Arc::clone(&audit),
             metrics: metrics.clone(),
         };
         let intake = Intake::new(log, quarantine, Arc::clone(&clock), config.ingest.options());
@@ -232,6 +265,8 @@ impl Server {
         let mut document = easel_ingest::document(&prepared.triggers);
         document.merge(health::document());
         let authorizer = callers.authorizer.clone();
+        let described = easel_api::document(document.clone());
+        let changes = TaskTracker::new();
         let app = easel_api::routes(api, &authorizer, document)
             .merge(easel_ingest::routes(Doors {
                 intake,
@@ -241,17 +276,42 @@ impl Server {
                 sources: Arc::clone(&sources),
                 imports,
             }))
-            .merge(health::routes(health));
+            .merge(health::routes(
+                health.clone(),
+                config.auth,
+                &callers.authorizer,
+            ));
         let canvas_deps = CanvasDeps {
             prepared: &prepared,
             subscriptions: &subscriptions,
             refusals: &callers.refusals,
             clock: &clock,
             listener: canvas_listener,
+            tls: tls.clone(),
+            audit: &audit,
+            changes: &changes,
         };
         let (canvas, app) = CanvasCalls::new(canvas_deps, app);
+        let app = audited(app, &described, Arc::clone(&audit), changes.clone());
+        let app = easel_api::fallbacks(app);
+        let local = local_listener.map(|listener| Connections::new(listener, app.clone()));
+        let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
+        let monitoring = metrics_listener
+            .map(|(listener, _)| Connections::new(listener, health::open_routes(health)));
+        let main = Connections::new(listener, app).with_tls(tls.clone());
 
-        let first_token = prepare_access(&folder, &config, &callers, address, &clock)?;
+        let details = start_details(session.generation);
+        let started = server_entry(clock.now(), "server.start", "", &details);
+        audit.record(started).await?;
+        audit.declare(declared_settings(&config)).await?;
+        let first_token = prepare_access(&folder, &config, &callers, local_address, &clock)?;
+        if !matches!(first_token, FirstToken::Existing) {
+            for token in callers.tokens.list(&Reach::Everything) {
+                let details = [("name", token.settings.name.into())];
+                let created = server_entry(clock.now(), "token.create", token.id, &details);
+                audit.record(created).await?;
+            }
+        }
         Ok(Self {
             config,
             folder,
@@ -263,17 +323,24 @@ impl Server {
             dispatch,
             drift,
             vitals,
-            operator_events,
+            operator_events: operator_events.with_audit(Arc::clone(&audit)),
             clock,
             metrics,
             caller_upkeep: callers.upkeep(),
             refusals: callers.refusals,
-            connections: Connections::new(listener, easel_api::fallbacks(app)),
+            connections: [Some(main), local, monitoring]
+                .into_iter()
+                .flatten()
+                .collect(),
             canvas,
             address,
+            metrics_address,
+            tls_watch: TlsWatch::new(tls),
             first_token,
             reloader,
             keys,
+            audit,
+            changes,
             guard_report,
             stopping,
         })
@@ -282,6 +349,20 @@ impl Server {
     /// Returns the address of the server.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the listener for monitoring, if the settings have one.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Returns the scheme of the URLs of this server.
+    pub const fn scheme(&self) -> &'static str {
+        if self.config.tls.is_on() {
+            "https"
+        } else {
+            "http"
+        }
     }
 
     /// Returns the address and the path of Canvas's `app-host`, if the calls of Canvas's own client are served.
@@ -411,15 +492,37 @@ fn open_keys(
     Ok(Arc::new(keys))
 }
 
+/// Opens the audit.
+fn open_audit(
+    folder: &DataFolder,
+    keys: &Keys,
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Audit>, StartError> {
+    let clock = Arc::clone(clock);
+    let now = Arc::new(move || clock.now());
+    let file = folder.file(AUDIT);
+    match Audit::open(&file, &keys.sealer(), config.audit.max_age, now) {
+        Ok(audit) => Ok(Arc::new(audit)),
+        Err(AuditError::Key(_) | AuditError::NoKey) => Err(StartError::LostAudit),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Returns the function that seals the secrets of all data files again.
 pub(crate) fn reseal(store: &Arc<SqliteStore>, keys: &Keys, folder: &DataFolder) -> Reseal {
     let (store, sealer) = (Arc::clone(store), keys.sealer());
-    let sources = folder.file(SOURCES);
+    let (sources, audit) = (folder.file(SOURCES), folder.file(AUDIT));
     Box::new(move || {
         let in_state = store.reseal().map_err(|error| error.to_string())?;
         let in_sources = reseal_sources(&sources, &sealer).map_err(|error| error.to_string())?;
-        Ok(in_state + in_sources)
+        let in_audit = reseal_audit(&audit, &sealer).map_err(|error| error.to_string())?;
+        Ok(in_state + in_sources + in_audit)
     })
+}
+
+fn tls_problem(tls: Option<Tls>) -> ReadTlsProblem {
+    Arc::new(move |now| tls.as_ref()?.problem(now))
 }
 
 fn jwks_client(prepared: &Prepared) -> JwksClient {
@@ -443,7 +546,7 @@ fn prepare_access(
 ) -> Result<FirstToken, StartError> {
     let local_token = (config.auth == Auth::Tokens).then(|| callers.local_token.clone());
     folder.write_local(&LocalServer {
-        address: reachable_address(address),
+        address,
         token: local_token,
         pid: std::process::id(),
     })?;

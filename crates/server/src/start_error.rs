@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use easel_access::TokensError;
+use easel_audit::{AuditError, AuditUnavailable};
 use easel_keys::KeyStoreError;
 use easel_log::ReadError;
 use easel_log_sqlite::OpenLogError;
@@ -83,6 +84,18 @@ pub enum StartError {
         /// The names of the sources.
         names: Vec<String>,
     },
+    /// The audit cannot be used.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The audit cannot be written.
+    #[error(transparent)]
+    AuditUnavailable(#[from] AuditUnavailable),
+    /// The keys do not open the key of the audit.
+    #[error(
+        "open the key of the audit: keys.db does not have the key that sealed it; put the right keys.db \
+         and audit.db back, or run `easel keys reset`"
+    )]
+    LostAudit,
     /// The drift findings cannot be read.
     #[error(transparent)]
     Drift(#[from] easel_drift::DriftStoreError),
@@ -106,6 +119,7 @@ impl StartError {
             | Self::NothingLost
             | Self::LostSecrets { .. }
             | Self::LostSources { .. }
+            | Self::LostAudit
             | Self::FirstToken { .. } => true,
             Self::Log(_)
             | Self::Quarantine(_)
@@ -113,6 +127,8 @@ impl StartError {
             | Self::Store(_)
             | Self::OpenStore(_)
             | Self::Sources(_)
+            | Self::Audit(_)
+            | Self::AuditUnavailable(_)
             | Self::Drift(_)
             | Self::Metrics(_) => false,
         }

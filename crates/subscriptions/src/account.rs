@@ -13,12 +13,16 @@
 //! The account does not decide what is sent next, and when: `deliver` does.
 
 mod attempt;
+mod count_marks;
+mod coverage;
 mod dead_letter;
 mod feed_position;
 mod journal;
 mod lane_clock;
+mod losses;
 mod parked;
 mod parking;
+mod reach_tally;
 mod trims;
 mod unsaved_rows;
 
@@ -31,11 +35,16 @@ use easel_log::{Bounds, Offset};
 use jiff::Timestamp;
 
 pub use attempt::Attempt;
+pub use count_marks::CountMarks;
+use coverage::Coverage;
+pub use coverage::UnmatchedOffsets;
 pub use dead_letter::DeadLetter;
 pub use feed_position::FeedPosition;
 pub use journal::{DeliveryRow, Journal, JournalError};
 pub use lane_clock::{LaneClock, LaneTime};
+pub use losses::Loss;
 pub use parked::{Due, Parked, ParkedChange};
+pub use reach_tally::ReachTally;
 pub use trims::TrimmedEvents;
 use trims::Trims;
 use unsaved_rows::UnsavedRows;
@@ -69,6 +78,8 @@ pub struct Account {
     saved: Saved,
     unreported_losses: u64,
     trims: Trims,
+    /// For a confined account, what it knows about the events within its reach.
+    coverage: Option<Coverage>,
 }
 
 /// Whether an owed or parked offset is being sent.
@@ -96,24 +107,6 @@ struct Saved {
     note: Option<Bytes>,
     clock: LaneClock,
     held_since: Option<Timestamp>,
-}
-
-/// Why an event can no longer be delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// The log dropped the event.
-    Trimmed,
-    /// The log cannot read the event.
-    Damaged,
-}
-
-impl From<Loss> for Term {
-    fn from(loss: Loss) -> Self {
-        match loss {
-            Loss::Trimmed => Self::Expired,
-            Loss::Damaged => Self::Damaged,
-        }
-    }
 }
 
 impl Account {
@@ -162,6 +155,7 @@ impl Account {
             },
             unreported_losses: 0,
             trims: Trims::default(),
+            coverage: None,
         }
     }
 
@@ -208,6 +202,7 @@ impl Account {
         self.owed.insert(offset, DeliveryStage::Waiting);
         self.matched_to = offset.next();
         self.pass_ended();
+        self.pass_covered(1);
         true
     }
 
@@ -233,17 +228,6 @@ impl Account {
         if self.end_to(offset.next(), Term::OtherFormat) > 0 {
             // A journal knows only the number of these offsets, so it includes them.
             self.last_end = std::cmp::max(self.last_end, offset.next());
-        }
-    }
-
-    /// Marks all unmatched offsets before `to` as lost.
-    pub fn lose_to(&mut self, to: Offset, loss: Loss) {
-        self.catch_up();
-        let from = self.matched_to;
-        let lost = self.end_to(to, loss.into());
-        if lost > 0 {
-            self.record_loss(lost, from..to, loss);
-            self.last_end = std::cmp::max(self.last_end, to);
         }
     }
 
@@ -277,31 +261,6 @@ impl Account {
         self.end(offset, Term::Delivered)
     }
 
-    /// Marks all offsets before `to` that have not ended as skipped, for an operator. Does not change
-    /// offsets that are being sent.
-    pub fn skip_to(&mut self, to: Offset) {
-        for offset in self.waiting_before(to) {
-            self.end(offset, Term::Skipped);
-        }
-        self.catch_up();
-        if self.end_to(to, Term::Skipped) > 0 {
-            self.last_end = std::cmp::max(self.last_end, to);
-        }
-    }
-
-    /// Returns the owed and parked offsets before `to` that are not being sent.
-    fn waiting_before(&self, to: Offset) -> Vec<Offset> {
-        let waits = |stage| stage == DeliveryStage::Waiting;
-        let owed = self
-            .owed
-            .range(..to)
-            .map(|(offset, stage)| (*offset, *stage));
-        let parked = self.parked.range(..to);
-        let parked = parked.map(|(offset, (stage, _))| (*offset, *stage));
-        let all = owed.chain(parked).filter(|(_, stage)| waits(*stage));
-        all.map(|(offset, _)| offset).collect()
-    }
-
     /// Returns the lane's clock.
     pub const fn clock(&self) -> &LaneClock {
         &self.clock
@@ -328,47 +287,9 @@ impl Account {
         self.held_since = since;
     }
 
-    /// Marks an owed or parked offset as lost.
-    pub fn lose(&mut self, offset: Offset, loss: Loss) {
-        if self.end(offset, loss.into()) {
-            self.record_loss(1, offset..offset.next(), loss);
-        }
-    }
-
-    fn record_loss(&mut self, event_count: u64, offsets: Range<Offset>, loss: Loss) {
-        self.unreported_losses += event_count;
-        if loss == Loss::Trimmed {
-            self.trims.add(event_count, offsets);
-        }
-    }
-
     /// Marks an owed or parked offset as filtered, because its event has no form in this format.
     pub fn filter_out(&mut self, offset: Offset) {
         self.end(offset, Term::OtherFormat);
-    }
-
-    /// Marks offsets before `tail`, the oldest offset of the log, as expired: the unmatched ones, and
-    /// the owed and parked ones that are not being sent.
-    pub fn expire_to(&mut self, tail: Offset) {
-        for offset in self.waiting_before(tail) {
-            self.lose(offset, Loss::Trimmed);
-        }
-        self.lose_to(tail, Loss::Trimmed);
-    }
-
-    /// Returns the number of events lost since the last call.
-    pub const fn take_losses(&mut self) -> u64 {
-        std::mem::replace(&mut self.unreported_losses, 0)
-    }
-
-    /// Returns the trimmed events to report to operators at `now`, at most once a minute.
-    pub fn take_due_trim(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
-        self.trims.take_due(now)
-    }
-
-    /// Returns the trimmed events that were not reported to operators yet.
-    pub fn take_trim(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
-        self.trims.take(now)
     }
 
     /// Lets a feed match events for this account from now on, while at most `max_owed` offsets are
@@ -379,6 +300,7 @@ impl Account {
             position: Arc::clone(position),
             max_owed,
         });
+        self.agree_with_feed();
     }
 
     /// Returns true if the account follows a feed and may owe one more event.
@@ -479,27 +401,59 @@ impl Account {
             let ended = ended.map(|span| std::cmp::min(span.end, to).since(span.start));
             to.since(first_unmatched).saturating_sub(ended.sum())
         };
+        let (all, gone) = (unmatched_before(log.head), unmatched_before(log.tail));
         // Offsets that were trimmed before they were matched can only expire.
-        let trimmed = unmatched_before(log.tail);
+        let trimmed = self.known_covered(log.tail, gone);
+        let unmatched = self.unmatched_covered(all - gone + trimmed);
+        let unmatched = std::cmp::max(unmatched, trimmed);
         counts.add(Term::Expired, trimmed);
-        counts[Term::Pending] = unmatched_before(log.head) - trimmed + self.owed.len() as u64;
+        counts.add(Term::OutOfReach, all - unmatched);
+        counts[Term::Pending] = unmatched - trimmed + self.owed.len() as u64;
+        let oldest_pending = (counts[Term::Pending] > 0).then(|| self.oldest_pending());
         Balance {
             accepted: log.head.since(self.start),
             counts,
             cursor: self.cursor(),
+            oldest_pending: oldest_pending.flatten(),
         }
     }
 
     /// Counts as filtered the unmatched offsets that the feed has passed. The feed marks each wanted event
     /// as owed before it passes the event.
     fn catch_up(&mut self) {
-        if let Some(position) = self.feed.as_ref().map(|feed| feed.position.get()) {
-            self.end_to(position, Term::Filtered);
+        let Some(feed) = &self.feed else {
+            return;
+        };
+        let position = Arc::clone(&feed.position);
+        if !self.catch_up_confined(&position) {
+            self.end_to(position.get(), Term::Filtered);
         }
     }
 
     /// Ends all unmatched offsets before `to` and returns their number.
     fn end_to(&mut self, to: Offset, term: Term) -> u64 {
+        let count = self.pass_to(to);
+        self.counts.add(term, count);
+        self.pass_covered(match term {
+            Term::OutOfReach => 0,
+            _ => count,
+        });
+        count
+    }
+
+    /// Ends all unmatched offsets before `to`: those that are known to be within the reach under `term`, and the rest
+    /// as out of reach. Returns the number of the first.
+    fn end_known(&mut self, to: Offset, term: Term) -> u64 {
+        let covered = self.known_covered(to, u64::MAX);
+        let (covered, left_out) = self.end_part(to, term, covered);
+        if covered + left_out > 0 {
+            self.last_end = std::cmp::max(self.last_end, to);
+        }
+        covered
+    }
+
+    /// Moves past all unmatched offsets before `to` and returns their number.
+    fn pass_to(&mut self, to: Offset) -> u64 {
         let mut count = 0;
         while self.matched_to < to {
             let ended = self.ended_ahead.front();
@@ -508,7 +462,6 @@ impl Account {
             self.matched_to = stop;
             self.pass_ended();
         }
-        self.counts.add(term, count);
         count
     }
 

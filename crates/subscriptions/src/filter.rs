@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, EventOrigin, FilterFacts, GlobalId};
-use easel_log::Shape;
+use easel_catalog::{Catalog, EventAccount, EventOrigin, FilterFacts, GlobalId, Reach, ReachRules};
+use easel_log::{Record, Shape};
 
 use crate::spec::EventMatcher;
-use crate::{Conditions, EventGlob, Format, ReplaySpec, Spec};
+use crate::{Conditions, EventGlob, Format, MatchContext, ReplaySpec, Spec};
 
 /// The event globs, the conditions and the format of a spec, compiled for many events.
 ///
-/// The globs and conditions say which events a subscriber wants. [`has_form`](Self::has_form) says which of
-/// these can be sent. The balance counts the others as [`OtherFormat`](crate::Term::OtherFormat).
+/// [`judge`](Self::judge) is the one place that decides about an event: the reach says which events the subscriber may
+/// receive, the globs and conditions say which of these it wants, and the format says which of these can be sent.
 #[derive(Clone, Debug)]
 pub struct Filter {
     globs: Vec<EventMatcher>,
@@ -23,11 +23,28 @@ pub struct Filter {
     system_globs: Vec<EventMatcher>,
     /// The conditions. All must match. The most selective field comes first.
     conditions: Vec<(ConditionField, BTreeSet<String>)>,
+    /// Whose events the subscriber may receive.
+    reach: Reach,
+    reach_rules: ReachRules,
     format: Format,
     /// For a Caliper format, the catalogue, because only some event types have a Caliper form.
     caliper_catalog: Option<Arc<Catalog>>,
     /// The additional filter of a replay. An event must match both.
     narrowing: Option<Box<Self>>,
+}
+
+/// What a filter says about an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The event is outside of the subscription's reach.
+    OutOfReach,
+    /// The filter does not want the event.
+    Unwanted,
+    /// The filter wants the event, but the event has no form in the format. The balance counts it as
+    /// [`OtherFormat`](crate::Term::OtherFormat).
+    NoForm,
+    /// The event must be sent.
+    Wanted,
 }
 
 /// The field that a condition checks, ordered from the most to the least selective.
@@ -51,9 +68,12 @@ const OF_REQUEST: &str = "request";
 const OF_SYSTEM: &str = "system";
 
 impl Filter {
-    /// Creates the filter of a spec. `catalog` says which event types have a Caliper form.
-    pub fn new(spec: &Spec, catalog: &Arc<Catalog>) -> Self {
+    /// Creates the filter of a spec with this reach.
+    pub fn new(reach: &Reach, spec: &Spec, context: &MatchContext) -> Self {
+        let catalog = &context.catalog;
         Self {
+            reach: reach.clone(),
+            reach_rules: context.reach_rules,
             format: spec.format,
             caliper_catalog: spec.format.is_caliper().then(|| Arc::clone(catalog)),
             user_globs: matchers(&spec.user_events),
@@ -94,10 +114,49 @@ impl Filter {
                 .filter(|(_, values)| !values.is_empty())
                 .map(|(field, values)| (field, field.wanted(values)))
                 .collect(),
+            reach: Reach::Everything,
+            reach_rules: ReachRules::default(),
             format: Format::default(),
             caliper_catalog: None,
             narrowing: None,
         }
+    }
+
+    /// Decides about an event. `facts` are those of the record.
+    pub fn judge(&self, record: &Record, facts: &FilterFacts<'_>) -> Verdict {
+        let event_type = &record.event_type;
+        if !self.covers(record, facts) {
+            Verdict::OutOfReach
+        } else if !self.wants_type(event_type) || !self.wants(event_type, facts) {
+            Verdict::Unwanted
+        } else {
+            self.form_verdict(record)
+        }
+    }
+
+    /// Decides about an event that the filter wants.
+    pub(crate) fn form_verdict(&self, record: &Record) -> Verdict {
+        if self.has_form(&record.event_type, record.provenance.shape) {
+            Verdict::Wanted
+        } else {
+            Verdict::NoForm
+        }
+    }
+
+    /// Returns true if an event is within the reach.
+    pub fn covers(&self, record: &Record, facts: &FilterFacts<'_>) -> bool {
+        let rules = self.reach_rules;
+        rules.covers(&self.reach, event_account(record), facts)
+    }
+
+    /// Returns true if an event that names no root account can be within the reach.
+    pub(crate) fn takes_events_without_root_account(&self) -> bool {
+        self.reach == Reach::Everything || self.reach_rules.events_without_root_account
+    }
+
+    /// Returns true if the filter can decide about events without their content, by their type alone.
+    pub fn may_skip_types(&self) -> bool {
+        self.reach == Reach::Everything
     }
 
     /// Returns true if the filter can match events of this type.
@@ -115,7 +174,7 @@ impl Filter {
     ///
     /// A Canvas event has a Caliper form if the catalogue has one for its type. A Caliper envelope that came in
     /// is sent as it came, so it has only one form: that of the format `caliper`.
-    pub fn has_form(&self, event_type: &str, shape: Shape) -> bool {
+    pub(crate) fn has_form(&self, event_type: &str, shape: Shape) -> bool {
         let is_translated = |catalog: &Arc<Catalog>| {
             let definition = catalog.get(event_type);
             definition.is_some_and(|definition| definition.caliper.is_some())
@@ -131,7 +190,7 @@ impl Filter {
 
     /// Returns true if an event of a wanted type has a wanted origin and matches every condition. Reads only
     /// the facts that it needs.
-    pub fn wants(&self, event_type: &str, facts: &FilterFacts<'_>) -> bool {
+    pub(crate) fn wants(&self, event_type: &str, facts: &FilterFacts<'_>) -> bool {
         let own_match = self.conditions.iter().all(|(field, wanted)| {
             let values = field.values(facts).into_iter().flatten();
             values.into_iter().any(|value| wanted.contains(&*value))
@@ -169,6 +228,15 @@ impl Filter {
                 Some((ConditionField::Origin, vec![origin]))
             }
         }
+    }
+}
+
+/// Returns what says whose an event is.
+pub fn event_account(record: &Record) -> EventAccount<'_> {
+    EventAccount {
+        event_type: &record.event_type,
+        id: record.provenance.root_account_id.as_deref(),
+        uuid: record.provenance.root_account_uuid.as_deref(),
     }
 }
 

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use easel_catalog::FilterFacts;
+use easel_log::Record;
 
 use crate::filter::ConditionField;
-use crate::{Subscription, SubscriptionId};
+use crate::{Subscription, SubscriptionId, Verdict};
 
 /// The most event types in the index. Senders choose the names of event types, so there may be any number
 /// of names. A full index forgets all types.
@@ -27,6 +28,8 @@ pub struct Index {
 #[derive(Debug, Default)]
 struct TypeEntry {
     unconditional: Vec<Arc<Subscription>>,
+    /// The subscriptions that are confined to a root account, by its id or UUID.
+    by_root_account: HashMap<String, Vec<Arc<Subscription>>>,
     by_condition: BTreeMap<ConditionField, HashMap<String, Vec<Arc<Subscription>>>>,
 }
 
@@ -53,20 +56,27 @@ impl Index {
         self.members.values()
     }
 
-    /// Calls `visit` once for every subscription that wants this event.
+    /// Calls `visit` once for every subscription that wants this event, with [`Verdict::Wanted`] or
+    /// [`Verdict::NoForm`].
     pub fn visit(
         &mut self,
-        event_type: &Arc<str>,
+        record: &Record,
         facts: &FilterFacts<'_>,
-        mut visit: impl FnMut(&Arc<Subscription>),
+        mut visit: impl FnMut(&Arc<Subscription>, Verdict),
     ) {
+        let event_type = &record.event_type;
         if !self.by_type.contains_key(event_type) {
             self.add_type(event_type);
         }
         let Some(entry) = self.by_type.get(event_type) else {
             return;
         };
-        entry.unconditional.iter().for_each(&mut visit);
+        for subscription in &entry.unconditional {
+            visit(subscription, subscription.filter.form_verdict(record));
+        }
+        entry.confined(record, |subscription| {
+            judge(subscription, record, facts, &mut visit);
+        });
         for (field, by_value) in &entry.by_condition {
             let values = field.values(facts);
             let [first, second] = values.each_ref().map(|value| value.as_deref());
@@ -80,8 +90,8 @@ impl Index {
                                 members.iter().any(|member| member.id == subscription.id)
                             })
                         });
-                    if !listed_before && subscription.filter.wants(event_type, facts) {
-                        visit(subscription);
+                    if !listed_before {
+                        judge(subscription, record, facts, &mut visit);
                     }
                 }
             }
@@ -105,9 +115,22 @@ impl TypeEntry {
         if !subscription.filter.wants_type(event_type) {
             return;
         }
-        let Some((field, values)) = subscription.filter.index_condition(event_type) else {
-            self.unconditional.push(Arc::clone(subscription));
-            return;
+        let condition = subscription.filter.index_condition(event_type);
+        let account = subscription.reach.root_account();
+        // A condition on the root account selects no fewer events than the reach.
+        let selective = condition
+            .filter(|(field, _)| account.is_none() || *field < ConditionField::RootAccount);
+        let (field, values) = match (selective, account) {
+            (Some(condition), _) => condition,
+            (None, Some(account)) => {
+                let members = self.by_root_account.entry(account.to_string());
+                members.or_default().push(Arc::clone(subscription));
+                return;
+            }
+            (None, None) => {
+                self.unconditional.push(Arc::clone(subscription));
+                return;
+            }
         };
         let by_value = self.by_condition.entry(field).or_default();
         for value in values {
@@ -118,8 +141,35 @@ impl TypeEntry {
         }
     }
 
+    /// Calls `visit` for the confined subscriptions whose root account the record names, or for all of them if the
+    /// record names none.
+    fn confined(&self, record: &Record, mut visit: impl FnMut(&Arc<Subscription>)) {
+        if self.by_root_account.is_empty() {
+            return;
+        }
+        let id = record.provenance.root_account_id.as_deref();
+        let uuid = record.provenance.root_account_uuid.as_deref();
+        if id.is_none() && uuid.is_none() {
+            // The rules are the same for all, so the first one ends the search unless the operator allows such events.
+            let all = self.by_root_account.values().flatten();
+            all.take_while(|member| member.filter.takes_events_without_root_account())
+                .for_each(visit);
+            return;
+        }
+        // An id and a UUID are never the same text, because a reach takes a text of digits as an id.
+        let second = uuid.filter(|uuid| id != Some(uuid));
+        for account in [id, second].into_iter().flatten() {
+            let members = self.by_root_account.get(account).into_iter().flatten();
+            members.for_each(&mut visit);
+        }
+    }
+
     fn remove(&mut self, id: SubscriptionId) {
         self.unconditional.retain(|member| member.id != id);
+        self.by_root_account.retain(|_, members| {
+            members.retain(|member| member.id != id);
+            !members.is_empty()
+        });
         for by_value in self.by_condition.values_mut() {
             by_value.retain(|_, members| {
                 members.retain(|member| member.id != id);
@@ -127,6 +177,19 @@ impl TypeEntry {
             });
         }
         self.by_condition.retain(|_, by_value| !by_value.is_empty());
+    }
+}
+
+/// Calls `visit` if the subscription wants the event.
+fn judge(
+    subscription: &Arc<Subscription>,
+    record: &Record,
+    facts: &FilterFacts<'_>,
+    visit: &mut impl FnMut(&Arc<Subscription>, Verdict),
+) {
+    match subscription.filter.judge(record, facts) {
+        Verdict::OutOfReach | Verdict::Unwanted => (),
+        verdict @ (Verdict::NoForm | Verdict::Wanted) => visit(subscription, verdict),
     }
 }
 

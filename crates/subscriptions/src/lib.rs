@@ -8,12 +8,14 @@
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
+//! use easel_catalog::Reach;
 //! use easel_log::{Bounds, Offset};
 //! use easel_subscriptions::{Account, Filter, Spec, Term};
 //!
 //! let json = r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
 //! let spec: Spec = serde_json::from_str(json)?;
-//! let filter = Filter::new(&spec, &Arc::new(easel_catalog::Catalog::built_in()));
+//! let catalog = Arc::new(easel_catalog::Catalog::built_in());
+//! let filter = Filter::new(&Reach::Everything, &spec, &catalog.into());
 //! assert!(filter.wants_type("grade_change") && !filter.wants_type("course_created"));
 //!
 //! let mut account = Account::new(Offset::ZERO);
@@ -37,6 +39,7 @@ mod schedule;
 
 mod filter;
 mod index;
+mod match_context;
 
 mod account;
 mod attempt_log;
@@ -59,17 +62,19 @@ mod subscriptions;
 pub mod promises;
 
 pub use account::{
-    Account, Attempt, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, JournalError, LaneClock,
-    LaneTime, Loss, Parked, ParkedChange, TrimmedEvents,
+    Account, Attempt, CountMarks, DeadLetter, DeliveryRow, Due, FeedPosition, Journal,
+    JournalError, LaneClock, LaneTime, Loss, Parked, ParkedChange, ReachTally, TrimmedEvents,
+    UnmatchedOffsets,
 };
 pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
 pub use change_error::ChangeError;
 pub use definition::{Definition, GuardState, Origin, State};
-pub use filter::Filter;
+pub use filter::{Filter, Verdict, event_account};
 pub use full_name::{FullName, FullNameError};
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
+pub use match_context::MatchContext;
 pub use memory_store::MemoryStore;
 pub use owner::{Owner, OwnerSystem, Tombstone};
 pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};

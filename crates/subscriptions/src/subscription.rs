@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use easel_catalog::{Catalog, Reach};
+use easel_catalog::Reach;
 use easel_log::Offset;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Account, AttemptLog, Filter, FullName, GuardState, LaneId, MaxRate, Origin, Owner,
-    ReplayNumber, ReplaySpec, Spec, State, StoredReplay, SubscriptionId,
+    Account, AttemptLog, Filter, FullName, GuardState, LaneId, MatchContext, MaxRate, Origin,
+    Owner, ReplayNumber, ReplaySpec, Spec, State, StoredReplay, SubscriptionId,
 };
 
 /// One version of a subscription. A change creates a new version with the same [`SharedState`].
@@ -59,30 +59,32 @@ pub struct Replay {
 
 impl Subscription {
     /// Creates a subscription from the store.
-    pub(crate) fn from_stored(entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
+    pub(crate) fn from_stored(entry: StoredSubscription, context: &MatchContext) -> Self {
+        let account = Account::restore(entry.start, entry.journal, entry.parked);
+        let account = account.within(&entry.definition.reach);
         Self::new(
             (entry.id, entry.revision, entry.created_at),
             entry.definition,
             None,
-            SharedState::new(Account::restore(entry.start, entry.journal, entry.parked)),
-            catalog,
+            SharedState::new(account),
+            context,
         )
     }
 
     /// Creates a replay of this subscription from the store.
-    pub(crate) fn with_replay(&self, entry: StoredReplay, catalog: &Arc<Catalog>) -> Self {
+    pub(crate) fn with_replay(&self, entry: StoredReplay, context: &MatchContext) -> Self {
         let replay = Replay {
             number: entry.number,
             spec: entry.spec,
             created_at: entry.created_at,
         };
-        let start = replay.spec.from;
+        let account = Account::restore(replay.spec.from, entry.journal, entry.parked);
         Self::new(
             (self.id, self.revision, self.created_at),
             self.definition(),
             Some(replay),
-            SharedState::new(Account::restore(start, entry.journal, entry.parked)),
-            catalog,
+            SharedState::new(account.within(&self.reach)),
+            context,
         )
     }
 
@@ -146,14 +148,14 @@ impl Subscription {
         &self,
         revision: Revision,
         definition: Definition,
-        catalog: &Arc<Catalog>,
+        context: &MatchContext,
     ) -> Self {
         Self::new(
             (self.id, revision, self.created_at),
             definition,
             self.replay.clone(),
             Arc::clone(&self.shared),
-            catalog,
+            context,
         )
     }
 
@@ -162,7 +164,7 @@ impl Subscription {
         definition: Definition,
         replay: Option<Replay>,
         shared: Arc<SharedState>,
-        catalog: &Arc<Catalog>,
+        context: &MatchContext,
     ) -> Self {
         let Definition {
             reach,
@@ -172,7 +174,7 @@ impl Subscription {
             guard,
             owner,
         } = definition;
-        let filter = Filter::new(&spec, catalog);
+        let filter = Filter::new(&reach, &spec, context);
         Self {
             id,
             revision,

@@ -6,14 +6,16 @@
 mod dead_letters;
 mod declaration;
 mod owned;
+mod pausing;
 mod replays;
 mod saving;
+mod unmatched;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use easel_catalog::{Catalog, Reach, TellOperator};
+use easel_catalog::{Reach, ReachRules, TellOperator};
 use easel_log::{Bounds, Clock, Offset, SharedLog, run_blocking};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
@@ -22,8 +24,8 @@ use crate::definition::Definition;
 use crate::metrics;
 use crate::state_store::{Epoch, NewSubscription, StateStore, StateStoreError, StoredSubscription};
 use crate::{
-    Balance, ChangeError, FullName, GuardState, Name, Origin, Owner, ReplayNumber, Spec, SpecCheck,
-    Start, State, Subscription, Tombstone,
+    Balance, ChangeError, FullName, GuardState, MatchContext, Name, Origin, Owner, ReplayNumber,
+    Spec, SpecCheck, Start, State, Subscription, Tombstone,
 };
 pub use dead_letters::Redelivery;
 pub use declaration::Declaration;
@@ -37,7 +39,7 @@ pub struct Subscriptions {
     log: SharedLog,
     clock: Arc<dyn Clock>,
     check: Arc<dyn SpecCheck>,
-    catalog: Arc<Catalog>,
+    context: MatchContext,
     store: Arc<dyn StateStore>,
     /// The lease of the lanes.
     epoch: Epoch,
@@ -71,12 +73,12 @@ impl LaneSet {
         }
     }
 
-    fn from_stored(mut entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
+    fn from_stored(mut entry: StoredSubscription, context: &MatchContext) -> Self {
         let replays = std::mem::take(&mut entry.replays);
-        let mut lane_set = Self::new(Subscription::from_stored(entry, catalog));
+        let mut lane_set = Self::new(Subscription::from_stored(entry, context));
         for replay in replays {
             let number = replay.number;
-            let replay = Arc::new(lane_set.live.with_replay(replay, catalog));
+            let replay = Arc::new(lane_set.live.with_replay(replay, context));
             lane_set.replays.insert(number, replay);
         }
         lane_set
@@ -95,8 +97,9 @@ impl Subscriptions {
         log: SharedLog,
         clock: Arc<dyn Clock>,
         check: Arc<dyn SpecCheck>,
-        catalog: Arc<Catalog>,
+        context: impl Into<MatchContext>,
     ) -> Result<Self, StateStoreError> {
+        let context = context.into();
         metrics::describe();
         let (epoch, entries) = store.take_over().await?;
         let by_name = entries
@@ -104,7 +107,7 @@ impl Subscriptions {
             .map(|entry| {
                 (
                     entry.definition.full_name(),
-                    LaneSet::from_stored(entry, &catalog),
+                    LaneSet::from_stored(entry, &context),
                 )
             })
             .collect();
@@ -115,7 +118,7 @@ impl Subscriptions {
             log,
             clock,
             check,
-            catalog,
+            context,
             store,
             epoch,
             by_name: RwLock::new(by_name),
@@ -203,61 +206,6 @@ impl Subscriptions {
             }
         })
         .await
-    }
-
-    /// Pauses a subscription for an operator. Its cursor stays.
-    pub async fn pause(
-        self: &Arc<Self>,
-        name: &FullName,
-    ) -> Result<Arc<Subscription>, ChangeError> {
-        self.set_state(name, State::Paused { reason: None }).await
-    }
-
-    /// Resumes a paused or deactivated subscription at its cursor. If its lane was on hold, the time
-    /// until deactivation starts again.
-    pub async fn resume(
-        self: &Arc<Self>,
-        name: &FullName,
-    ) -> Result<Arc<Subscription>, ChangeError> {
-        let current = self.get(name)?;
-        if current.state != State::Active {
-            let mut account = current.shared.account();
-            if account.held_since().is_some() {
-                account.set_held_since(Some(self.clock.now()));
-            }
-        }
-        self.set_state(name, State::Active).await
-    }
-
-    /// Resumes a paused or deactivated subscription at a later offset. The skipped events count as
-    /// expired. To go back, start a replay.
-    pub async fn resume_from(
-        self: &Arc<Self>,
-        name: &FullName,
-        from: Start,
-    ) -> Result<Arc<Subscription>, ChangeError> {
-        let current = self.get(name)?;
-        let invalid = |what: String| ChangeError::Invalid {
-            name: current.spec.name.clone(),
-            what,
-        };
-        if current.state == State::Active {
-            let what = "it must be paused before events are skipped";
-            return Err(invalid(what.to_owned()));
-        }
-        if current.state == State::UNDECLARED {
-            let name = current.spec.name.clone();
-            return Err(ChangeError::Deactivated { name });
-        }
-        let to = self.find_offset(&current.spec.name, from).await?;
-        let cursor = current.shared.account().cursor();
-        if to < cursor {
-            let what = format!("its cursor is past {to}, at {cursor}; to go back, start a replay");
-            return Err(invalid(what));
-        }
-        current.shared.account().skip_to(to);
-        self.save_one(&current).await?;
-        self.resume(name).await
     }
 
     /// Applies the address guard to a subscription that is older than the guard. If the guard refuses its
@@ -380,6 +328,11 @@ impl Subscriptions {
         self.paused.load(Ordering::Acquire)
     }
 
+    /// Returns the rules about events whose root account is not certain.
+    pub const fn reach_rules(&self) -> ReachRules {
+        self.context.reach_rules
+    }
+
     /// Returns the current balance of a subscription.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
         let mut account = subscription.shared.account();
@@ -395,7 +348,7 @@ impl Subscriptions {
 
     fn validate(&self, spec: &Spec) -> Result<(), ChangeError> {
         let checked = spec
-            .validate(&self.catalog)
+            .validate(&self.context.catalog)
             .and_then(|()| self.check.check(spec));
         checked.map_err(ChangeError::invalid(spec))
     }
@@ -456,31 +409,11 @@ impl Subscriptions {
             };
             let store = &subscriptions.store;
             let entry = store.insert(subscriptions.epoch, new).await?;
-            let lane_set = LaneSet::from_stored(entry, &subscriptions.catalog);
+            let lane_set = LaneSet::from_stored(entry, &subscriptions.context);
             let live = Arc::clone(&lane_set.live);
             subscriptions.modify(|by_name| by_name.insert(name, lane_set));
             subscriptions.forget_tombstone(live.owner.as_deref());
             Ok(live)
-        })
-        .await
-    }
-
-    async fn set_state(
-        self: &Arc<Self>,
-        name: &FullName,
-        state: State,
-    ) -> Result<Arc<Subscription>, ChangeError> {
-        self.change(name.clone(), |current| match current.state {
-            State::Deactivated { reason: None } => Err(ChangeError::Deactivated {
-                name: current.spec.name.clone(),
-            }),
-            _ if state == State::Active && current.spec.lacks_secrets() => {
-                let what = "its secrets were lost with the master key; set them again first";
-                Err(ChangeError::invalid(&current.spec)(what.to_owned()))
-            }
-            State::Active | State::Paused { .. } | State::Deactivated { .. } => {
-                Ok((current.spec.clone(), current.origin, state))
-            }
         })
         .await
     }
@@ -525,7 +458,7 @@ impl Subscriptions {
             .update(current.id, current.revision, definition.clone());
         let revision = stored.await?;
         let change = |current: &Subscription| {
-            let changed = current.next_version(revision, definition.clone(), &self.catalog);
+            let changed = current.next_version(revision, definition.clone(), &self.context);
             current.retire();
             Arc::new(changed)
         };

@@ -18,6 +18,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "certificates")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    missing_debug_implementations,
+    reason = "a test must end if it cannot have certificates"
+)]
+mod authority;
 mod batch;
 mod clock;
 #[cfg(feature = "postgres")]
@@ -45,6 +53,8 @@ mod sink;
 mod arrivals;
 mod barrier;
 
+#[cfg(feature = "certificates")]
+pub use authority::{Authority, Issued};
 pub use batch::batch;
 pub use clock::TokioClock;
 #[cfg(feature = "postgres")]

@@ -1,11 +1,12 @@
 //! Counts the events that a replay would send.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
 use easel_catalog::FilterFacts;
 use easel_log::{Block, Found, Offset, Reader, Want};
-use easel_subscriptions::{Filter, ReplaySpec, Subscription};
+use easel_subscriptions::{Filter, ReplaySpec, Subscription, Verdict};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -30,7 +31,7 @@ pub(crate) struct DryRunJson {
     /// The offset after the last one.
     #[schema(value_type = u64)]
     to: Offset,
-    /// Events in the range.
+    /// Events in the range that are within the reach of the subscription.
     events: u64,
     /// Events that would be sent.
     matches: u64,
@@ -51,9 +52,12 @@ impl DryRunJson {
         let filter = Arc::new(live.replay_filter(spec));
         let type_filter = Arc::clone(&filter);
         let want = Want::event_types(move |event_type| type_filter.wants_type(event_type));
-        let mut reader = Reader::new(Arc::clone(&api.log), spec.from).wanting(want);
+        let mut reader = Reader::new(Arc::clone(&api.log), spec.from);
+        if filter.may_skip_types() {
+            reader = reader.wanting(want);
+        }
         let deadline = Instant::now() + TIMEOUT;
-        let mut matches = 0;
+        let mut counts = MatchCounts::default();
         while reader.position() < spec.to
             && Instant::now() < deadline
             && !api.stop.is_cancelled()
@@ -63,27 +67,51 @@ impl DryRunJson {
                 let (filter, to) = (Arc::clone(&filter), spec.to);
                 let work = move || count(&filter, &block, from, to);
                 let counted = tokio::task::spawn_blocking(work).await;
-                matches += counted.map_err(|error| ApiError::bug(&error))?;
+                counts += counted.map_err(|error| ApiError::bug(&error))?;
             }
         }
         Ok(Self {
             from: spec.from,
             to: spec.to,
-            events: spec.to.since(spec.from),
-            matches,
+            events: if filter.may_skip_types() {
+                spec.to.since(spec.from)
+            } else {
+                counts.events
+            },
+            matches: counts.matches,
             counted_to: std::cmp::min(reader.position(), spec.to),
         })
     }
 }
 
-/// Counts the events of a block that match the filter.
-fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> u64 {
+/// The events within the reach of the subscription, and those that match the filter.
+#[derive(Clone, Copy, Debug, Default)]
+struct MatchCounts {
+    events: u64,
+    matches: u64,
+}
+
+impl AddAssign for MatchCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.matches += other.matches;
+    }
+}
+
+/// Counts the events of a block.
+fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> MatchCounts {
     let records = block.records_from(from);
     let records = records.take_while(|record| record.offset < to);
-    let matching = records.filter(|record| {
-        filter.wants_type(&record.event_type)
-            && filter.has_form(&record.event_type, record.provenance.shape)
-            && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
-    });
-    matching.count() as u64
+    let mut counts = MatchCounts::default();
+    for record in records {
+        match filter.judge(&record, &FilterFacts::new(&record.bytes)) {
+            Verdict::OutOfReach => (),
+            Verdict::Unwanted | Verdict::NoForm => counts.events += 1,
+            Verdict::Wanted => {
+                counts.events += 1;
+                counts.matches += 1;
+            }
+        }
+    }
+    counts
 }

@@ -19,8 +19,9 @@ const MAX_NAMES: usize = 3;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attention)]
 pub(crate) struct AttentionJson {
-    /// The kind of problem, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
-    /// `lanes_missing`, `balance`, `disk`, `losing_events`, `deactivated`, `waits_for_operator`,
+    /// The kind of problem, for programs: `audit_failing`, `audit_damaged`, `log_refusing`, `log_unreadable`,
+    /// `log_damaged`, `cursors_unsaved`, `lanes_missing`, `balance`, `disk`, `certificate`, `losing_events`,
+    /// `deactivated`, `waits_for_operator`,
     /// `holding`, `paused_by_endpoint`, `unguarded`, `dead_letters`, `behind`, `source_unreachable`,
     /// `source_failing`, `quarantine` or `drift`.
     code: &'static str,
@@ -36,11 +37,21 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         let detail = "a log refuses writes after a failed write; fix the cause and restart";
         note("log_refusing", detail.to_owned());
     }
+    if status.audit.failing {
+        let detail = "the audit cannot be written, so nothing can be changed or read";
+        note("audit_failing", detail.to_owned());
+    }
+    if status.audit.damaged > 0 {
+        let faults = counted(status.audit.damaged, "fault");
+        let detail =
+            format!("the start found {faults} of the audit; `easel audit verify` shows them");
+        note("audit_damaged", detail);
+    }
     if !status.log.readable {
         note("log_unreadable", "the log cannot be read".to_owned());
     }
-    if status.log.damaged > 0 {
-        let detail = format!("{} records of the log are unreadable", status.log.damaged);
+    if let Some(damaged @ 1..) = status.log.damaged {
+        let detail = format!("{damaged} records of the log are unreadable");
         note("log_damaged", detail);
     }
     if !status.cursors_saved {
@@ -49,8 +60,9 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     }
     let active_lanes = status.lanes.iter().filter(|lane| lane.state == "active");
     let active_count = active_lanes.count();
-    if status.lanes_running < active_count {
-        let running = status.lanes_running;
+    if let Some(running) = status.lanes_running
+        && running < active_count
+    {
         let detail =
             format!("only {running} of {active_count} active subscriptions are being served");
         note("lanes_missing", detail);
@@ -63,6 +75,9 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         if space.free_bytes < space.low_below_bytes() {
             note("disk", "the disk is nearly full".to_owned());
         }
+    }
+    if let Some(problem) = &status.tls_problem {
+        note("certificate", problem.clone());
     }
     note_lanes(status, &mut note);
     for source in &status.sources {
@@ -81,8 +96,8 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
             note("source_failing", detail);
         }
     }
-    if status.quarantine.records > 0 {
-        let records = counted(status.quarantine.records, "record");
+    if let Some(records @ 1..) = status.quarantine.records {
+        let records = counted(records, "record");
         note("quarantine", format!("{records} in quarantine"));
     }
     if status.drift.new > 0 {
@@ -211,7 +226,7 @@ mod tests {
 
     use crate::server_facts::MIN_FREE_BYTES;
 
-    use super::super::{DiskJson, DriftStatusJson, LogJson, QuarantineJson};
+    use super::super::{AuditStatusJson, DiskJson, DriftStatusJson, LogJson, QuarantineJson};
     use super::*;
 
     /// Returns a status without problems.
@@ -225,28 +240,33 @@ mod tests {
             log: LogJson {
                 writable: true,
                 readable: true,
-                events: 0,
-                bytes: 0,
+                events: Some(0),
+                bytes: Some(0),
                 tail: Offset::ZERO,
                 head: Offset::ZERO,
                 oldest_at: None,
                 events_per_second: None,
-                damaged: 0,
+                damaged: Some(0),
                 max_age_seconds: None,
                 max_bytes: None,
             },
             disk: None,
+            audit: AuditStatusJson {
+                failing: false,
+                damaged: 0,
+            },
             drift: DriftStatusJson {
                 sightings: 0,
                 new: 0,
                 last_seen: None,
-                pending: 0,
+                pending: Some(0),
             },
             quarantine: QuarantineJson {
                 writable: true,
-                records: 0,
+                records: Some(0),
             },
-            lanes_running: 1,
+            lanes_running: Some(1),
+            tls_problem: None,
             cursors_saved: true,
             lanes: vec![LaneJson {
                 subscription: "grades".to_owned(),
@@ -278,17 +298,22 @@ mod tests {
         let mut status = healthy();
         status.quarantine = QuarantineJson {
             writable: false,
-            records: 1,
+            records: Some(1),
+        };
+        status.audit = AuditStatusJson {
+            failing: true,
+            damaged: 2,
         };
         status.log.readable = false;
-        status.log.damaged = 2;
+        status.log.damaged = Some(2);
         status.log.max_age_seconds = Some(400);
         status.cursors_saved = false;
-        status.lanes_running = 0;
+        status.lanes_running = Some(0);
         status.disk = Some(DiskJson {
             free_bytes: MIN_FREE_BYTES,
             total_bytes: MIN_FREE_BYTES * 21,
         });
+        status.tls_problem = Some("the certificate expired".to_owned());
         status.drift.new = 3;
         status.now += SignedDuration::from_secs(301);
         let [lane] = status.lanes.as_mut_slice() else {
@@ -310,6 +335,14 @@ mod tests {
                 "log_refusing",
                 "a log refuses writes after a failed write; fix the cause and restart",
             ),
+            (
+                "audit_failing",
+                "the audit cannot be written, so nothing can be changed or read",
+            ),
+            (
+                "audit_damaged",
+                "the start found 2 faults of the audit; `easel audit verify` shows them",
+            ),
             ("log_unreadable", "the log cannot be read"),
             ("log_damaged", "2 records of the log are unreadable"),
             (
@@ -321,6 +354,7 @@ mod tests {
                 "only 0 of 1 active subscriptions are being served",
             ),
             ("disk", "the disk is nearly full"),
+            ("certificate", "the certificate expired"),
             ("balance", "the balance does not add up: grades"),
             ("losing_events", "will begin to lose events in 99 s: grades"),
             (

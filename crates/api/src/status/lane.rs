@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use easel_access::Caller;
 use easel_log::Offset;
 use easel_subscriptions::{Balance, Due, GuardState, State, Subscription, Term};
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::AcceptTimes;
 use crate::Api;
+use crate::caller_name::shown_name;
 
 /// An active subscription is behind when its oldest pending event waits longer than this.
 const BEHIND_AFTER: Duration = Duration::from_mins(1);
@@ -70,22 +72,19 @@ pub(crate) struct LaneJson {
 impl LaneJson {
     pub(super) async fn new(
         api: &Api,
-        subscription: &Subscription,
+        (caller, subscription): (&Caller, &Subscription),
         now: Timestamp,
         times: &mut AcceptTimes,
     ) -> Self {
-        let balance = api.subscriptions.balance(subscription);
+        let balance = api.balance(caller, subscription);
         let pending = balance.get(Term::Pending);
-        let pending_since = match pending {
-            0 => None,
-            _ => times.accepted_at(api, balance.cursor).await,
+        let pending_since = match balance.oldest_pending {
+            None => None,
+            Some(oldest) => times.accepted_at(api, oldest).await,
         };
         let (first_parked, waits_for_operator) = parked_summary(subscription);
-        let oldest_open = match (pending, first_parked) {
-            (0, first_parked) => first_parked,
-            (_, None) => Some(balance.cursor),
-            (_, Some(first)) => Some(std::cmp::min(balance.cursor, first)),
-        };
+        let oldest_open = [balance.oldest_pending, first_parked];
+        let oldest_open = oldest_open.into_iter().flatten().min();
         let open_since = match oldest_open {
             None => None,
             Some(oldest) => times.accepted_at(api, oldest).await,
@@ -108,7 +107,7 @@ impl LaneJson {
             .zip(api.server.max_age)
             .and_then(|(since, max_age)| since.checked_add(duration(max_age)).ok());
         Self {
-            subscription: subscription.spec.name.to_string(),
+            subscription: shown_name(caller, subscription),
             state,
             behind: pending > 0 && (is_blocked || waits_long),
             pending,

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use easel_access::{Authorizer, Scope, Tokens};
 use easel_api::{
     Api, DiskSpace, ManageTables, PromotedField, RebuildReport, SendTest, ServerFacts, TableChange,
-    TableReport, TablesFault, TablesReport, TestReport,
+    TableReport, TablesFault, TablesReport, TestReport, audited,
 };
+use easel_audit::Audit;
 use easel_catalog::{Catalog, Facts};
 use easel_drift::DriftScanner;
 use easel_keys::{Keys, MasterKeyFile, MasterKeySource};
@@ -29,6 +30,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use uuid::Uuid;
@@ -46,6 +48,7 @@ pub(crate) struct Fixture {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) drift: Arc<DriftScanner>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) stop: CancellationToken,
     /// The number of running lanes that the API sees.
     pub(crate) lane_count: watch::Sender<Option<usize>>,
@@ -53,7 +56,9 @@ pub(crate) struct Fixture {
     pub(crate) free_bytes: Arc<AtomicU64>,
     /// The tests sent, each with its spec and its event.
     pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
-    _folder: TempDir,
+    folder: TempDir,
+    /// Requests that change something.
+    pub(crate) tasks: TaskTracker,
     pub(crate) sources: Arc<Sources>,
 }
 
@@ -225,10 +230,20 @@ impl Fixture {
             max_bytes: None,
             lane_count: lanes,
             disk_space: Arc::new(disk_space),
+            tls_problem: Arc::new(|_now| None),
         };
         let sent = Arc::default();
         let sources = Sources::in_memory(Arc::clone(&clock), Vec::new()).unwrap();
         let sources = Arc::new(sources);
+        let keys = keys(&folder);
+        let audit_clock = Arc::clone(&clock);
+        let audit = Audit::open(
+            &folder.path().join("audit.db"),
+            &keys.sealer(),
+            None,
+            Arc::new(move || audit_clock.now()),
+        );
+        let audit = Arc::new(audit.unwrap());
         let api = Api {
             send_test: endpoint(Arc::clone(&sent)),
             tables: Arc::new(OneTable),
@@ -239,16 +254,21 @@ impl Fixture {
             drift: Arc::clone(&drift),
             sources: Arc::clone(&sources),
             tokens: Arc::clone(&tokens),
-            keys: keys(&folder),
-            clock,
+            audit: Arc::clone(&audit),
+            keys,
+            clock: Arc::clone(&clock),
             server,
             stop: stop.clone(),
         };
         let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));
         let authorizer = Authorizer::new(Arc::clone(&tokens));
         let routes = easel_api::routes(api, &authorizer, OpenApi::default()).merge(door);
+        let tasks = TaskTracker::new();
+        let document = easel_api::document(OpenApi::default());
+        let routes = audited(routes, &document, Arc::clone(&audit), tasks.clone());
         Self {
             app: easel_api::fallbacks(routes),
+            audit,
             token: secret.expose().clone(),
             log,
             failing,
@@ -261,8 +281,14 @@ impl Fixture {
             lane_count,
             free_bytes,
             sent,
-            _folder: folder,
+            folder,
+            tasks,
         }
+    }
+
+    /// Returns the folder of the files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Sends a request with the token `token`, if there is one, and returns the whole response.

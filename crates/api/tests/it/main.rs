@@ -1,6 +1,8 @@
 //! The API, request by request, on a memory log.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod caliper;
 #[cfg(test)]
 mod catalog;

@@ -44,6 +44,7 @@ async fn a_fresh_server_has_no_problems() {
             "events_per_second": 0.0, "damaged": 0, "max_age_seconds": 144_000,
         },
         "disk": { "free_bytes": 50_u64 << 30, "total_bytes": 100_u64 << 30 },
+        "audit": { "failing": false, "damaged": 0 },
         "drift": { "sightings": 0, "new": 0, "pending": 0 },
         "quarantine": { "writable": true, "records": 0 },
         "lanes_running": 0,

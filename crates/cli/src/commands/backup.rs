@@ -101,7 +101,8 @@ pub(super) fn copy_failure(error: CopyError) -> Failure {
         | CopyError::KeysRotated { .. }
         | CopyError::Keys(_)
         | CopyError::Subscriptions(_)
-        | CopyError::Sources(_) => Code::Unavailable,
+        | CopyError::Sources(_)
+        | CopyError::Audit(_) => Code::Unavailable,
     };
     Failure::new(
         code,

@@ -31,7 +31,8 @@ pub(crate) struct BalanceArgs {
 struct BalancesJson {
     head: u64,
     tail: u64,
-    quarantined: u64,
+    /// Absent for a token of one root account.
+    quarantined: Option<u64>,
     subscriptions: Vec<BalanceJson>,
 }
 
@@ -55,10 +56,12 @@ impl BalanceArgs {
             quarantined,
             subscriptions,
         } = client::read(&answer)?;
-        let stored = head.saturating_sub(tail);
-        output::notice(format_args!(
-            "the log has {stored} of {head} events, {quarantined} in quarantine"
-        ));
+        if let Some(quarantined) = quarantined {
+            let stored = head.saturating_sub(tail);
+            output::notice(format_args!(
+                "the log has {stored} of {head} events, {quarantined} in quarantine"
+            ));
+        }
         print(&subscriptions)
     }
 }

@@ -1,6 +1,7 @@
 //! `easel config check`
 
 use clap::Subcommand;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::server_args::ServerArgs;
@@ -49,8 +50,9 @@ impl ConfigArgs {
 
 fn check(server: &ServerArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let faults = server.logging().faults;
-    let (settings, _prepared) = server.prepare(global, faults, |_config| ())?;
-    for warning in settings.refused_addresses() {
+    let (settings, prepared) = server.prepare(global, faults, |_config| ())?;
+    let warnings = prepared.warnings(Timestamp::now());
+    for warning in settings.refused_addresses().into_iter().chain(warnings) {
         output::notice(format_args!("warning: {warning}"));
     }
     let effective = settings.effective();

@@ -23,6 +23,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::signals::Signals;
+use crate::tls_trust::TlsTrust;
 use crate::url::Url;
 use receiver::{ArrivalReport, DemoReceiver, UNRELIABLE};
 
@@ -109,7 +110,7 @@ impl DemoArgs {
             self.students,
             receiver.address,
         ));
-        let client = Client::without_token(Url::http(address))?;
+        let client = Client::without_token(Url::http(address), TlsTrust::default())?;
         let stop = CancellationToken::new();
         let arrivals = receiver.arrivals();
         let mut tasks = JoinSet::new();

@@ -58,7 +58,8 @@ enum QuarantineCommand {
 #[derive(Deserialize)]
 struct QuarantinePageJson {
     records: Vec<QuarantinedJson>,
-    count: u64,
+    /// Absent for a token of one root account.
+    count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +103,9 @@ impl QuarantineArgs {
                     .map(QuarantinedJson::row)
                     .collect::<Vec<_>>();
                 output::table(["OFFSET", "RECEIVED", "DOOR", "CODE", "REASON"], &rows)?;
-                output::notice(format_args!("{count} in quarantine"));
+                if let Some(count) = count {
+                    output::notice(format_args!("{count} in quarantine"));
+                }
                 Ok(())
             }
             QuarantineCommand::Show { offset } => {

@@ -5,6 +5,7 @@ mod reload;
 
 use anyhow::anyhow;
 use easel_server::{Deliveries, Prepared, Server, StartError};
+use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,9 +25,11 @@ and deliveries, for at most the time of the setting `drain`. A second signal
 stops the server immediately. In both cases no acknowledged event is lost.
 
 SIGHUP reloads the settings. Only these change without a restart: key pairs of
-the Kinesis door, `webhook.ca_file`, `webhook.allow`, `webhook.proxy`, and
-subscriptions that the settings file declares. The server logs which other
-settings need a restart. `easel config check` lists all settings.
+the Kinesis door, `webhook.ca_file`, `webhook.allow`, `webhook.proxy`, the
+certificate and the other settings of `tls`, and subscriptions that the settings
+file declares. The server logs which other settings need a restart. `easel
+config check` lists all settings. A new certificate needs no SIGHUP: the server
+reads the files of `tls` every few seconds.
 
 Examples:
   easel serve
@@ -75,6 +78,9 @@ impl ServeArgs {
     ) -> Result<(), Failure> {
         let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
         let drain = settings.config.drain;
+        for warning in prepared.warnings(Timestamp::now()) {
+            warn!(warning, "settings need attention");
+        }
         let server = Server::start_prepared(prepared)
             .await
             .map_err(start_failure)?;
@@ -118,6 +124,8 @@ fn report_start(server: &Server, settings: &Settings) {
     let config = &settings.config;
     info!(
         address = %server.address(),
+        scheme = server.scheme(),
+        metrics_address = server.metrics_address().map(tracing::field::display),
         version = env!("CARGO_PKG_VERSION"),
         data = %config.data.display(),
         "server started"

@@ -40,8 +40,9 @@ struct StatusJson {
 
 #[derive(Deserialize)]
 struct LogJson {
-    events: u64,
-    bytes: u64,
+    /// Absent for a token of one root account, like other numbers about the whole server.
+    events: Option<u64>,
+    bytes: Option<u64>,
     oldest_at: Option<Timestamp>,
     events_per_second: Option<f64>,
 }
@@ -57,12 +58,12 @@ struct DriftStatusJson {
     sightings: u64,
     new: u64,
     last_seen: Option<Timestamp>,
-    pending: u64,
+    pending: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct QuarantineJson {
-    records: u64,
+    records: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ mod subscription_json;
 mod test;
 
 use clap::Subcommand;
+use easel_catalog::Reach;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -129,6 +130,9 @@ struct AddArgs {
     /// Start position: now, earliest, a time, or an offset [default: now]
     #[arg(long)]
     start: Option<String>,
+    /// Whose events it receives: `*`, or `root_account:` with an id or a UUID [default: the reach of the token]
+    #[arg(long)]
+    reach: Option<Reach>,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +149,9 @@ impl SubscriptionsArgs {
                 let mut reader = SecretReader::default();
                 let mut spec = args.spec(&mut reader)?;
                 let new_secret = args.security.add_to(&mut spec, &mut reader)?;
-                let answer = client.post("/v1/subscriptions", Some(&spec)).await?;
+                let query = args.reach.as_ref().map(|reach| format!("?reach={reach}"));
+                let path = format!("/v1/subscriptions{}", query.unwrap_or_default());
+                let answer = client.post(&path, Some(&spec)).await?;
                 show_new_secret(answer, new_secret, global)?
             }
             SubscriptionsCommand::List => client.get("/v1/subscriptions").await?,
@@ -203,8 +209,10 @@ impl SubscriptionsArgs {
             | SubscriptionsCommand::Resume(_)
             | SubscriptionsCommand::EnforceGuard(_)
             | SubscriptionsCommand::Remove(_) => {
-                let SubscriptionJson { name, state, .. } = client::read(&answer)?;
-                output::notice(format_args!("{name} is {state}"));
+                let SubscriptionJson {
+                    full_name, state, ..
+                } = client::read(&answer)?;
+                output::notice(format_args!("{full_name} is {state}"));
                 Ok(())
             }
         }

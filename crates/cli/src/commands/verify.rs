@@ -21,6 +21,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::secret_arg::{SecretArg, SecretReader};
+use crate::tls_trust::TlsTrust;
 use crate::url::Url;
 use message::{HeaderLine, ReceivedRequest};
 
@@ -196,7 +197,7 @@ impl VerifyArgs {
                 .parse()
                 .map_err(|fault| anyhow!("--jwks {fault}"))
                 .or_exit(Code::Usage)?;
-            let client = Client::without_token(url)?;
+            let client = Client::without_token(url, TlsTrust::from_args(global))?;
             return Ok(client.get_file(JwkSet::MAX_BYTES).await?.into());
         }
         std::fs::read(jwks)

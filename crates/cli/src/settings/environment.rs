@@ -22,10 +22,12 @@ const KEY_REACH: &str = "EASEL_KINESIS__REACH";
 const SECRET_ACCESS_KEY: &str = "EASEL_KINESIS__SECRET_ACCESS_KEY";
 
 /// The variables that set an option of the command line, not a setting.
-pub(crate) const OPTION_VARIABLES: [&str; 5] = [
+pub(crate) const OPTION_VARIABLES: [&str; 7] = [
     "EASEL_CONFIG",
     "EASEL_URL",
     "EASEL_TOKEN",
+    "EASEL_CA_FILE",
+    "EASEL_IDENTITY",
     FILTER_VARIABLE,
     FORMAT_VARIABLE,
 ];

@@ -5,6 +5,7 @@
 
 mod canvas_service;
 mod oidc;
+mod tls;
 
 use std::fmt;
 use std::path::Path;
@@ -122,6 +123,8 @@ const MAX_REQUEST_BYTES: u64 = 1 << 30;
 /// The largest shard whose ids fit into 64 bits.
 const MAX_SHARD: u64 = u64::MAX / 10_000_000_000_000 - 1;
 
+pub(crate) use tls::RELOADABLE as TLS_SETTINGS;
+
 /// All settings with a single value, in the order of the documentation.
 pub(crate) const ALL: &[Setting] = &[
     Setting {
@@ -131,6 +134,12 @@ pub(crate) const ALL: &[Setting] = &[
         is_secret: false,
         show: |config| config.listen.to_string(),
     },
+    tls::CERT,
+    tls::KEY,
+    tls::CLIENT_CA,
+    tls::CLIENT_CERTIFICATES,
+    tls::HSTS,
+    tls::METRICS_LISTEN,
     Setting {
         key: DATA,
         requirement: "the path of a folder",
@@ -288,6 +297,13 @@ pub(crate) const ALL: &[Setting] = &[
                 .max_bytes
                 .map_or(OFF.to_owned(), show_size)
         },
+    },
+    Setting {
+        key: "audit.max_age",
+        requirement: "a length of time of at least 1m such as \"400d\", or \"off\"",
+        set: |config, text| put_unless_off(&mut config.audit.max_age, text, age),
+        is_secret: false,
+        show: |config| config.audit.max_age.map_or(OFF.to_owned(), show_duration),
     },
     Setting {
         key: "ingest.max_event_bytes",

@@ -14,6 +14,7 @@ If a check fails, the script prints the reason to stderr and ends with exit code
 import argparse
 import base64
 import json
+import logging
 import os
 import re
 import subprocess
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 import boto3
@@ -44,6 +46,9 @@ SENT_AS = {"metadata": "attributes"}
 """The names of members that Canvas sends instead of ours."""
 MAX_BATCH = 500
 """The maximum number of records in one call of boto3 and the AWS CLI."""
+
+CA_VARIABLES = ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"]
+"""The variables with a file of certificate authorities: for botocore, Node.js and Python itself."""
 
 DECODER = json.JSONDecoder()
 STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
@@ -187,6 +192,7 @@ class Cli:
             "AWS_PAGER": "",
             "PATH": "/usr/bin:/bin",
             "NO_PROXY": "*",
+            **{name: os.environ[name] for name in CA_VARIABLES if name in os.environ},
         }
         # Version 1 takes blobs as plain text, version 2 in base64.
         self._takes_text = version == 1
@@ -534,6 +540,31 @@ def check_signatures(access: Access, programs: Programs) -> None:
         check_refused(client, "UnrecognizedClientException")
 
 
+class SignedTexts(logging.Handler):
+    """Collects the texts that botocore signs. It logs them at the level DEBUG."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def check_host(access: Access) -> None:
+    """Makes a call with boto3. Its signature must cover the host with the port of the endpoint."""
+    host = urlsplit(access.endpoint).netloc
+    require(host.rpartition(":")[2].isdigit(), f"{access.endpoint} has no port")
+    logger, signed = logging.getLogger("botocore.auth"), SignedTexts()
+    logger.addHandler(signed)
+    logger.setLevel(logging.DEBUG)
+    Boto(access).call("list-streams")
+    logger.removeHandler(signed)
+    logger.setLevel(logging.NOTSET)
+    covers_host = any(f"\nhost:{host}\n" in text for text in signed.texts)
+    require(covers_host, f"boto3 did not sign the host {host}: {signed.texts}")
+
+
 def check_cbor(client: Cbor) -> None:
     """Sends CBOR that is cut, and reads the time of a record."""
     body = kinesis_cbor.encode({"StreamName": STREAM})
@@ -558,6 +589,7 @@ def run(access: Access, programs: Programs, folders: list[Path]) -> dict[str, in
     events = payloads(folders)
     all_clients, signer = clients(access, programs), Signer(access)
     sent, name = Sent(), str(uuid.uuid4())
+    check_host(access)
     for number, client in enumerate(all_clients):
         check_stream(client)
         send(client, events[number :: len(all_clients)], sent)
@@ -584,7 +616,10 @@ def main() -> int:
     parser.add_argument("--aws-1", required=True, metavar="PATH", help="the AWS CLI, version 1")
     parser.add_argument("--aws-2", required=True, metavar="PATH", help="the AWS CLI, version 2")
     parser.add_argument("--node-modules", required=True, metavar="DIR", help="with AWS's SDK")
+    parser.add_argument("--ca-file", metavar="PATH", help="with the authority of the endpoint")
     arguments = parser.parse_args()
+    if arguments.ca_file is not None:
+        os.environ.update(dict.fromkeys(CA_VARIABLES, arguments.ca_file))
     access = Access(arguments.endpoint.rstrip("/"), arguments.access_key, arguments.secret)
     programs = Programs(arguments.aws_1, arguments.aws_2, arguments.node_modules)
     try:

@@ -242,7 +242,7 @@ impl Caller {
         }
     }
 
-    fn request(&self, method: Method, path: &str) -> request::Builder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> request::Builder {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
@@ -252,7 +252,7 @@ impl Caller {
         }
     }
 
-    async fn send(&self, request: request::Builder, body: Bytes) -> Result<Answer> {
+    pub(crate) async fn send(&self, request: request::Builder, body: Bytes) -> Result<Answer> {
         let response = self.client.request(request.body(Full::new(body))?).await?;
         let (head, body) = response.into_parts();
         Ok(Answer {

@@ -1,6 +1,6 @@
 //! Tests of AWS's clients with the Kinesis door: boto3, both versions of the AWS CLI, the SDK for
 //! JavaScript over HTTP/1.1 and HTTP/2, and calls in CBOR as the SDKs for Java make them. Their events
-//! arrive at a webhook.
+//! arrive at a webhook. The clients run without TLS, and over TLS with a certificate of a private authority.
 //!
 //! They run in `clients/kinesis_clients.py`. `EASEL_TEST_PYTHON` names a Python that has boto3 and
 //! cbor2, `EASEL_TEST_AWS_1` and `EASEL_TEST_AWS_2` the AWS CLI of each version, `EASEL_TEST_NODE_MODULES`
@@ -21,6 +21,7 @@ use tempfile::tempdir;
 
 use crate::caller::Caller;
 use crate::running::Running;
+use crate::tls_server::TlsServer;
 
 const SCRIPT: &str = "tests/clients/kinesis_clients.py";
 
@@ -65,7 +66,7 @@ async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_in_b
         sent,
         distinct,
         oversized,
-    } = clients.run(&running.url());
+    } = clients.run(&running.url(), None, &folders());
 
     let balance = caller.settled("every").await;
     let received = receiver.received();
@@ -96,6 +97,25 @@ async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_in_b
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_the_aws_clients_are_stored_over_tls_with_a_private_authority() {
+    let Some(clients) = Clients::from_environment() else {
+        report_missing(
+            "boto3, cbor2, the AWS CLI and the SDK for JavaScript; scripts/test installs them",
+        );
+        return;
+    };
+    let keys = format!(
+        "[[kinesis.keys]]\naccess_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET:?}\n"
+    );
+    let server = TlsServer::start(&keys);
+    let folders = [here(PAYLOADS[0])];
+    let summary = clients.run(&server.url(), Some(&server.ca_file()), &folders);
+    assert!(summary.sent > 5_000, "{summary:?}");
+    let caller = Caller::new(&server.running);
+    assert_eq!(caller.log().await.len(), summary.distinct);
+}
+
 /// The paths of the clients.
 struct Clients {
     python: OsString,
@@ -116,10 +136,13 @@ impl Clients {
     }
 
     /// Runs all clients until they end.
-    fn run(&self, url: &str) -> Summary {
-        let output = Command::new(&self.python)
-            .arg(here(SCRIPT))
-            .args(["--endpoint", url])
+    fn run(&self, url: &str, ca_file: Option<&Path>, folders: &[PathBuf]) -> Summary {
+        let mut command = Command::new(&self.python);
+        command.arg(here(SCRIPT)).args(["--endpoint", url]);
+        if let Some(path) = ca_file {
+            command.arg("--ca-file").arg(path);
+        }
+        let output = command
             .args(["--access-key", ACCESS_KEY, "--secret", SECRET])
             .arg("--aws-1")
             .arg(&self.aws_1)
@@ -128,7 +151,7 @@ impl Clients {
             .arg("--node-modules")
             .arg(&self.node_modules)
             .arg("--payloads")
-            .args(folders())
+            .args(folders)
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -104,6 +104,7 @@ fn every_setting_is_printed_with_its_origin() {
         log.max_bytes                             off                        default
         log.duplicate_window                      1000000                    default
         quarantine.max_bytes                      1GiB                       default
+        audit.max_age                             400d                       default
         ingest.max_event_bytes                    1MiB                       default
         ingest.max_request_bytes                  16MiB                      default
         ingest.max_in_flight_bytes                128MiB                     default
@@ -190,6 +191,7 @@ webhook = { url = \"https://grades.example/hook\" }
         log.max_bytes                         20GB                       other.toml:7:13
         log.duplicate_window                  1000000                    default
         quarantine.max_bytes                  1GiB                       default
+        audit.max_age                         400d                       default
         ingest.max_event_bytes                1MiB                       default
         ingest.max_request_bytes              16MiB                      default
         ingest.max_in_flight_bytes            128MiB                     default

@@ -163,6 +163,7 @@ macro_rules! run {
 run! {
     readme: "README.md",
     access: "docs/access.md",
+    audit: "docs/audit.md",
     building_a_consumer: "docs/building-a-consumer.md",
     caliper_checker: "docs/caliper-checker.md",
     catalogue: "docs/catalogue.md",

@@ -84,6 +84,8 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("repair", "", Needs::Folder),
     ("drift", "", Needs::Server),
     ("drift clear", "", Needs::Server),
+    ("audit list", "", Needs::Server),
+    ("audit verify", "", Needs::Folder),
     ("tokens create", "it --scope read", Needs::Server),
     ("tokens list", "", Needs::Server),
     ("tokens rename", "nobody somebody", Needs::Server),

@@ -1,6 +1,10 @@
 //! End-to-end tests of the command: exit code, stdout and stderr, with a real server.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod audit_kill;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod caliper;
@@ -108,6 +112,12 @@ mod tables_faults;
 mod tables_kill;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tls_scanners;
+#[cfg(test)]
+mod tls_server;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

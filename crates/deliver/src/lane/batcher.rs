@@ -10,12 +10,15 @@ mod retries;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 
 use easel_catalog::{FilterFacts, OrderKey};
 use easel_log::{Block, Found, Offset, ReadError, Reader, Want};
 use easel_sinks::{Batch, Item, Sink, SinkLimits};
-use easel_subscriptions::{Account, Due, Filter, Loss, Parked, Subscription, Subscriptions};
+use easel_subscriptions::{
+    Account, Due, Filter, Loss, Parked, Subscription, Subscriptions, Verdict,
+};
 use tokio::time::Instant;
 
 use super::due::DueQueue;
@@ -109,7 +112,11 @@ impl Batcher {
     ) -> Self {
         let filter = subscription.filter.clone();
         let want = Want::event_types(move |event_type| filter.wants_type(event_type));
-        let reader = Reader::new(Arc::clone(&context.log), Offset::ZERO).wanting(want);
+        let mut reader = Reader::new(Arc::clone(&context.log), Offset::ZERO);
+        // A confined lane counts the events that it may not receive, so it reads all events.
+        if subscription.filter.may_skip_types() {
+            reader = reader.wanting(want);
+        }
         let fetch = Fetch::new(&subscription.spec, Arc::clone(&context));
         let mut account = subscription.shared.account();
         account.take_parked_changes();
@@ -506,37 +513,46 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     let end = std::cmp::min(block.end(), subscription.end().unwrap_or(block.end()));
     let records = block.records_from(from);
     let records = records.take_while(|record| record.offset < end);
-    let wanted = records.filter(|record| {
-        filter.wants_type(&record.event_type)
-            && filter.wants(&record.event_type, &FilterFacts::new(&record.bytes))
-    });
     let owed_count = subscription.shared.account().owed_count();
     let mut room = max_owed.saturating_sub(owed_count);
     let mut match_end = end;
-    let (mut owed, mut passed_over) = (Vec::new(), Vec::new());
-    for record in wanted {
-        if !filter.has_form(&record.event_type, record.provenance.shape) {
-            passed_over.push(record.offset);
-        } else if room > 0 {
-            room -= 1;
-            owed.push(record.offset);
-        } else {
-            match_end = record.offset;
-            break;
+    // Neighbours that are out of reach share one entry. Unwanted events have none.
+    let mut judged: Vec<(Range<Offset>, Verdict)> = Vec::new();
+    for record in records {
+        let offsets = record.offset..record.offset.next();
+        let verdict = filter.judge(&record, &FilterFacts::new(&record.bytes));
+        match (verdict, judged.last_mut()) {
+            (Verdict::Unwanted, _) => continue,
+            (Verdict::OutOfReach, Some((last, Verdict::OutOfReach)))
+                if last.end == offsets.start =>
+            {
+                last.end = offsets.end;
+                continue;
+            }
+            (Verdict::Wanted, _) if room == 0 => {
+                match_end = record.offset;
+                break;
+            }
+            (Verdict::Wanted, _) => room -= 1,
+            (Verdict::OutOfReach | Verdict::NoForm, _) => (),
         }
+        judged.push((offsets, verdict));
     }
     let mut account = subscription.shared.account();
     if subscription.is_retired() {
         return;
     }
-    let mut passed_over = passed_over.into_iter().peekable();
-    for offset in owed {
-        while let Some(other) = passed_over.next_if(|other| *other < offset) {
-            account.pass_over(other);
+    for (offsets, verdict) in judged {
+        account.match_to(offsets.start);
+        match verdict {
+            Verdict::Unwanted => (),
+            Verdict::OutOfReach => account.leave_out_to(offsets.end),
+            Verdict::NoForm => account.pass_over(offsets.start),
+            Verdict::Wanted => {
+                account.owe(offsets.start);
+            }
         }
-        account.owe(offset);
     }
-    passed_over.for_each(|offset| account.pass_over(offset));
     account.match_to(match_end);
 }
 

@@ -97,7 +97,7 @@ impl Flight {
         let batch = &outgoing.batch;
         let span = trace_span!(
             "attempt",
-            subscription = %subscription.spec.name,
+            subscription = %subscription.full_name(),
             offset = batch.offsets().next().map(easel_log::Offset::get),
             attempt = batch.attempt,
         );

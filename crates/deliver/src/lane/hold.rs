@@ -74,7 +74,7 @@ impl Lane {
         shared.account().stop_clock(now);
         let since = since.unwrap_or(now);
         let until = until.map(|until| now + until.duration_since(Instant::now()));
-        debug!(subscription = %self.subscription.spec.name, reason, "lane is on hold");
+        debug!(subscription = %self.subscription.full_name(), reason, "lane is on hold");
         let hold = Hold {
             since,
             until,
@@ -94,7 +94,7 @@ impl Lane {
         account.set_held_since(None);
         drop(account);
         if shared.hold().is_some() {
-            info!(subscription = %self.subscription.spec.name, "lane resumed");
+            info!(subscription = %self.subscription.full_name(), "lane resumed");
         }
         shared.set_hold(None);
         self.report_resumed();
@@ -238,7 +238,7 @@ impl Lane {
             Ok(None) => self.end_hold(),
             Err(failure) => {
                 self.give_back_host_probe();
-                error!(subscription = %self.subscription.spec.name, error = %failure, "lane cannot read the log");
+                error!(subscription = %self.subscription.full_name(), error = %failure, "lane cannot read the log");
                 self.hold_for_storage(failure.to_string());
             }
         }

@@ -108,7 +108,7 @@ impl Lane {
             Some(failure) => {
                 self.counts.failed(failure, delivered_count);
                 debug!(
-                    subscription = %self.subscription.spec.name,
+                    subscription = %self.subscription.full_name(),
                     offset = batch_offset.get(),
                     attempt = batch.attempt,
                     error = %failure,
@@ -315,7 +315,7 @@ impl Lane {
                     is_discarded: false,
                 };
                 warn!(
-                    subscription = %self.subscription.spec.name,
+                    subscription = %self.subscription.full_name(),
                     offset = offset.get(),
                     error = %failed.failure,
                     "delivery given up"

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use easel_audit::{AuditNote, ShownEvents};
 use easel_catalog::{Reach, is_operator_event};
 use easel_log::{Found, Offset, ReadError, Reader, Record};
 use jiff::SignedDuration;
@@ -27,10 +28,12 @@ const MAX_BLOCKS: usize = 256;
 /// How far behind a page is whose blocks had no record for the caller, although there are later blocks.
 const SOMEWHAT_BEHIND: SignedDuration = SignedDuration::from_millis(1);
 
+/// `reader` is the access key id that signed the call, if calls are signed.
 pub(super) async fn get_records(
     door: &KinesisDoor,
     call: &KinesisCall,
     reach: &Reach,
+    reader: Option<&str>,
 ) -> Result<Response, KinesisError> {
     let request: GetRecordsJson = call.parse()?;
     let (ShardIterator(from), limit) = request.check()?;
@@ -45,7 +48,22 @@ pub(super) async fn get_records(
         .map_err(|_unreadable| KinesisError::internal())?;
     let behind = door.behind(&page);
     let format = call.format;
-    on_cpu(page.bytes, move || format.answer(&page.to_json(behind))).await
+    let offsets = page.records.iter().map(|record| record.offset.get());
+    let note = AuditNote::of_shown(ShownEvents::of_offsets(offsets));
+    // The caller of a call that shows no events needs no entry.
+    let note = if note.shown.count > 0 {
+        let actor = reader.unwrap_or("local");
+        Some(note.by(actor, Reach::Everything, "events.read"))
+    } else {
+        None
+    };
+    let answer = on_cpu(page.bytes, move || format.answer(&page.to_json(behind)));
+    let mut response = answer.await?;
+    if let Some(mut note) = note {
+        note.object = Some("kinesis".to_owned());
+        response.extensions_mut().insert(note);
+    }
+    Ok(response)
 }
 
 /// Consecutive records, and the offset after them.

@@ -130,6 +130,48 @@ fn signatures_of_boto3_verify() {
     }
 }
 
+/// The signature was calculated by hand, with `openssl dgst -sha256 -mac HMAC`, from this canonical request:
+///
+/// ```text
+/// POST
+/// /
+///
+/// content-type:application/x-amz-json-1.1
+/// host:easel.example.edu:4567
+/// x-amz-date:20261201T050000Z
+/// x-amz-target:Kinesis_20131202.ListStreams
+///
+/// content-type;host;x-amz-date;x-amz-target
+/// 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+/// ```
+#[test]
+fn the_signed_host_has_the_port_of_the_request() {
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={KEY_ID}/20261201/us-east-1/kinesis/aws4_request, \
+         SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
+         Signature=823c9f123d6d7449503e6f8f8cd0b2de1b25d178c99554a409dab5163aa5f183"
+    );
+    let request = |host: &str| {
+        Request::post("/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("host", host)
+            .header("x-amz-date", "20261201T050000Z")
+            .header("x-amz-target", "Kinesis_20131202.ListStreams")
+            .header("authorization", &authorization)
+            .body(b"{}".to_vec())
+            .unwrap()
+    };
+    let now = "2026-12-01T05:00:00Z".parse().unwrap();
+    assert_eq!(verify(&request("easel.example.edu:4567"), now), Ok(()));
+    for host in [
+        "easel.example.edu",
+        "easel.example.edu:443",
+        "easel.example.edu:04567",
+    ] {
+        check_mismatch(&request(host), now);
+    }
+}
+
 #[test]
 fn a_request_is_valid_for_five_minutes_before_and_after_its_time() {
     let (request, at) = signed("/", "", b"{}");

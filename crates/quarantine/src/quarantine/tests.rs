@@ -108,3 +108,32 @@ async fn admitted_records_are_neither_listed_nor_counted_also_after_a_reopen() {
     let removed = quarantine.empty(later[0]).await.unwrap();
     assert_eq!((removed, quarantine.count()), (2, 1));
 }
+
+#[tokio::test]
+async fn a_page_for_a_reach_has_only_the_records_of_senders_with_this_reach() {
+    let quarantine = quarantine();
+    let of = |reach: &str, bytes| NewQuarantined {
+        reach: (!reach.is_empty()).then(|| reach.into()),
+        ..item(bytes)
+    };
+    let items = vec![
+        of("root_account:7", b"a"),
+        of("root_account:8", b"b"),
+        of("", b"c"),
+        of("root_account:7", b"d"),
+        of("root_account:8", b"e"),
+    ];
+    let offsets = quarantine.put(items).await.unwrap();
+    let mut from = Offset::ZERO;
+    let mut seen = Vec::new();
+    loop {
+        let page = quarantine.page(from, 1, Some("root_account:7")).await;
+        let page = page.unwrap();
+        if page.next == from {
+            break;
+        }
+        from = page.next;
+        seen.extend(page.records.into_iter().map(|record| record.offset));
+    }
+    assert_eq!(seen, [offsets[0], offsets[3]]);
+}

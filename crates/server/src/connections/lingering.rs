@@ -22,7 +22,6 @@ use axum::http::{HeaderValue, Request, Response, Version};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// The total time limit for discarding.
@@ -133,8 +132,8 @@ impl HttpBody for Watched {
 
 /// A connection that discards the remaining bytes before it is closed.
 #[derive(Debug)]
-pub(super) struct Lingering {
-    stream: TcpStream,
+pub(super) struct Lingering<S> {
+    stream: S,
     exchange: Exchange,
     has_client_closed: bool,
     discarding: Option<Discarding>,
@@ -148,8 +147,8 @@ struct Discarding {
     piece: Box<[u8]>,
 }
 
-impl Lingering {
-    pub(super) fn new(stream: TcpStream, exchange: Exchange) -> Self {
+impl<S> Lingering<S> {
+    pub(super) fn new(stream: S, exchange: Exchange) -> Self {
         Self {
             stream,
             exchange,
@@ -170,7 +169,11 @@ impl Discarding {
     }
 
     /// Returns ready when the client has closed or a limit is reached.
-    fn poll_discard(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_discard<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         while self.bytes_left > 0 {
             if self.end.as_mut().poll(cx).is_ready() || self.silence.as_mut().poll(cx).is_ready() {
                 break;
@@ -188,7 +191,7 @@ impl Discarding {
     }
 }
 
-impl AsyncRead for Lingering {
+impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -205,7 +208,7 @@ impl AsyncRead for Lingering {
     }
 }
 
-impl AsyncWrite for Lingering {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

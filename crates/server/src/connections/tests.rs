@@ -7,20 +7,24 @@ use tokio::time::timeout;
 
 use super::*;
 
-const SHORT: Duration = Duration::from_millis(100);
+pub(super) const SHORT: Duration = Duration::from_millis(100);
 
 /// Longer than any step of these tests takes.
-const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running server of connections.
-struct Served {
-    address: std::net::SocketAddr,
+pub(super) struct Served {
+    pub(super) address: std::net::SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Served {
     async fn start(head_timeout: Duration) -> Self {
+        Self::start_with(head_timeout, None).await
+    }
+
+    pub(super) async fn start_with(head_timeout: Duration, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = get(async || {
@@ -35,9 +39,13 @@ impl Served {
                 "/peer",
                 get(async |peer: ConnectInfo<SocketAddr>| peer.0.to_string()),
             );
+        let limits = TimeLimits {
+            handshake: head_timeout,
+            head: head_timeout,
+        };
         let connections = Connections {
-            head_timeout,
-            ..Connections::new(listener, app)
+            limits,
+            ..Connections::new(listener, app).with_tls(tls)
         };
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(connections.serve(stop.clone()));
@@ -49,13 +57,13 @@ impl Served {
     }
 
     /// Opens a connection and sends `bytes`.
-    async fn connect(&self, bytes: &str) -> TcpStream {
+    pub(super) async fn connect(&self, bytes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         stream
     }
 
-    async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         self.stop.cancel();
         let ended = timeout(TEST_TIMEOUT, self.tasks.join_next()).await;
         ended.expect("the server stops").unwrap().unwrap();
@@ -63,7 +71,7 @@ impl Served {
 }
 
 /// Reads all bytes until the other side closes.
-async fn rest(mut stream: TcpStream) -> String {
+pub(super) async fn rest(mut stream: TcpStream) -> String {
     let mut rest = Vec::new();
     let read = timeout(TEST_TIMEOUT, stream.read_to_end(&mut rest)).await;
     read.expect("the connection is closed").unwrap();

@@ -13,14 +13,17 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use easel_audit::{AUDIT_HEAD, AuditError, audit_sealing_keys, end_copy_at_head};
 use easel_keys::{KeyStoreError, stored_data_keys};
 use easel_sources::{SourceStoreError, source_sealing_keys};
-use easel_sqlite::{CopySource, Identity, Mark, OpenError, SIDE_FILES, copy, mark, side_file};
+use easel_sqlite::{
+    CopySource, Identity, Layout, Mark, OpenError, SIDE_FILES, copy, mark, side_file,
+};
 use easel_subscriptions::{StoredStateError, sealing_keys};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
-use super::files::{FILES, KEYS, SOURCES, STATE};
+use super::files::{AUDIT, FILES, KEYS, SOURCES, STATE};
 use super::findings::Findings;
 use super::manifest::{Manifest, ManifestError, sync_folder};
 use super::{DataFolder, FolderError, LOCK};
@@ -86,6 +89,9 @@ pub enum CopyError {
     /// The file of sources could not be read.
     #[error(transparent)]
     Sources(#[from] SourceStoreError),
+    /// The copied audit cannot be used.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -201,6 +207,7 @@ fn check_data_keys(copy: &Path, data: &Path) -> Result<(), CopyError> {
     let copied = stored_data_keys(&copy.join(KEYS))?;
     let mut needed = sealing_keys(&copy.join(STATE))?;
     needed.extend(source_sealing_keys(&copy.join(SOURCES))?);
+    needed.extend(audit_sealing_keys(&copy.join(AUDIT))?);
     // A folder of an older version has no keys.
     if copied.is_empty() || needed.iter().all(|id| copied.contains(id)) {
         return Ok(());
@@ -274,18 +281,66 @@ fn copy_files(
         if !path.exists() {
             continue;
         }
+        let mut count = |step| {
+            bytes += step;
+            progress(step);
+        };
+        if file.name == AUDIT {
+            let head_bytes = copy_audit((from, source), (to, file.layout), &mut count)?;
+            files.push((file.name, bytes));
+            files.extend(head_bytes.map(|head_bytes| (AUDIT_HEAD, head_bytes)));
+            continue;
+        }
         copy(
             (&path, source),
             &to.join(file.name),
             file.layout,
-            &mut |step| {
-                bytes += step;
-                progress(step);
-            },
+            &mut count,
         )?;
         files.push((file.name, bytes));
     }
     Ok(files)
+}
+
+/// Copies the audit so that it ends where its head file says. Returns the size of the head file, if there is one.
+fn copy_audit(
+    (from, source): (&Path, CopySource),
+    (to, layout): (&Path, &Layout),
+    progress: &mut dyn FnMut(u64),
+) -> Result<Option<u64>, CopyError> {
+    let failed = |source| CopyError::Io {
+        path: to.to_owned(),
+        source,
+    };
+    let (path, head) = (to.join(AUDIT), to.join(AUDIT_HEAD));
+    loop {
+        // The server replaces the head file after each commit. So the entries that are copied later reach this head.
+        let head_bytes = match fs::copy(from.join(AUDIT_HEAD), &head) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        copy((&from.join(AUDIT), source), &path, layout, progress)?;
+        let is_complete = match source {
+            CopySource::Live => end_copy_at_head(&path)?,
+            // The head can be behind after a crash, and the next start handles that.
+            CopySource::AtRest => true,
+        };
+        if is_complete {
+            if head_bytes.is_some() {
+                let synced = File::open(&head).and_then(|file| file.sync_all());
+                synced.map_err(failed)?;
+            }
+            return Ok(head_bytes);
+        }
+        for name in [
+            path.clone(),
+            side_file(&path, "-wal"),
+            side_file(&path, "-shm"),
+        ] {
+            remove_if_any(&name).map_err(failed)?;
+        }
+    }
 }
 
 /// Marks the copies as files of one folder, and writes the manifest of the folder.
@@ -352,7 +407,7 @@ impl Drop for TemporaryFolder {
 }
 
 /// Locks the folder if it has a lock file, so that no server can start on it.
-fn lock_if_any(path: &Path) -> Result<Option<File>, CopyError> {
+pub(crate) fn lock_if_any(path: &Path) -> Result<Option<File>, CopyError> {
     let failed = |source| CopyError::Io {
         path: path.to_owned(),
         source,

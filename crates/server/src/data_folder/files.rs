@@ -1,6 +1,7 @@
 //! The files of a data folder that hold data.
 
 use easel_access::ACCESS_LAYOUT;
+use easel_audit::AUDIT_LAYOUT;
 use easel_drift::DRIFT_LAYOUT;
 use easel_keys::KEYS_LAYOUT;
 use easel_log::LogName;
@@ -16,6 +17,7 @@ pub(crate) const DRIFT: &str = "drift.db";
 pub(crate) const ACCESS: &str = "access.db";
 pub(crate) const KEYS: &str = "keys.db";
 pub(crate) const SOURCES: &str = "sources.db";
+pub(crate) const AUDIT: &str = "audit.db";
 
 /// A data file and its layout.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +28,7 @@ pub(crate) struct FolderFile {
 
 /// All data files. The log comes last, so that in a copy no file is ahead of the log. The sources come first, so that no
 /// saved position of an import is ahead of the quarantine.
-pub(crate) static FILES: [FolderFile; 7] = [
+pub(crate) static FILES: [FolderFile; 8] = [
     FolderFile {
         name: SOURCES,
         layout: &SOURCES_LAYOUT,
@@ -46,6 +48,10 @@ pub(crate) static FILES: [FolderFile; 7] = [
     FolderFile {
         name: STATE,
         layout: &STATE_LAYOUT,
+    },
+    FolderFile {
+        name: AUDIT,
+        layout: &AUDIT_LAYOUT,
     },
     FolderFile {
         name: DRIFT,

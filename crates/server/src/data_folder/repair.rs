@@ -8,12 +8,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use easel_audit::AUDIT_HEAD;
 use easel_log::{Offset, SystemClock};
 use easel_log_sqlite::SqliteLog;
 use easel_sqlite::{Identity, SIDE_FILES, side_file};
 use easel_subscriptions::{StoredCursor, stored_cursors};
 
-use super::files::{ACCESS, DRIFT, FILES, KEYS, LOG, QUARANTINE, SOURCES, STATE};
+use super::files::{ACCESS, AUDIT, DRIFT, FILES, KEYS, LOG, QUARANTINE, SOURCES, STATE};
 use super::findings::{Findings, FolderFault, FoundFile};
 use super::{DataFolder, FolderError};
 
@@ -248,6 +249,7 @@ fn loss_of_older(name: &str) -> &'static str {
         ACCESS => "; tokens created later are lost, and tokens removed later are valid again",
         QUARANTINE => "; records quarantined later are lost",
         SOURCES => "; later changes of sources are lost",
+        AUDIT => "; later entries are lost, and `easel audit verify` will say so",
         DRIFT => "; later events are scanned for drift again",
         _ => "",
     }
@@ -268,6 +270,7 @@ fn loss_of_new(name: &str) -> &'static str {
         ACCESS => "all tokens are lost; the next start creates a first token",
         QUARANTINE => "all quarantined records are lost",
         SOURCES => "sources created through the API are lost",
+        AUDIT => "all entries of the audit are lost, and `easel audit verify` will say so",
         _ => "all events on the log are scanned for drift again",
     }
 }
@@ -285,6 +288,9 @@ fn rename_with_side_files(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Returns whether `name` is a data file or a side file of one.
 pub(super) fn is_data_file(name: &str) -> bool {
+    if name == AUDIT_HEAD {
+        return true;
+    }
     FILES.iter().any(|file| {
         let rest = name.strip_prefix(file.name);
         rest.is_some_and(|rest| rest.is_empty() || SIDE_FILES.contains(&rest))

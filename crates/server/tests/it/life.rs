@@ -156,7 +156,7 @@ async fn health_readiness_and_metrics_show_the_state_of_the_server() {
     let ready = test_server.get("/readyz").await;
     assert_eq!(
         ready,
-        r#"{"ready":true,"log":"writable","deliveries":"running","lanes":1,"active":1,"holding":0}"#
+        r#"{"ready":true,"log":"writable","audit":"writable","deliveries":"running","lanes":1,"active":1,"holding":0}"#
     );
     let metrics = test_server.get("/metrics").await;
     for name in [

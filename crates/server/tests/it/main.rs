@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod access;
+mod audit;
 #[cfg(test)]
 mod caliper;
 #[cfg(test)]
@@ -15,6 +16,8 @@ mod life;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod operator_events;
 #[cfg(test)]
 mod outage;
@@ -25,6 +28,10 @@ mod refusals;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod test_delivery;
 #[cfg(test)]
 mod test_server;
+#[cfg(test)]
+mod tls;

@@ -343,6 +343,25 @@ fn promtool_accepts_the_alert_rules_of_the_manual() {
     }
 }
 
+#[test]
+fn promtool_accepts_the_scrape_configurations_of_the_manual() {
+    let manual = fs::read_to_string(OPERATING).unwrap();
+    let start = "```yaml\nscrape_configs:";
+    let blocks: Vec<_> = manual.split(start).skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prometheus.yml");
+    for block in blocks {
+        let block = block.split("```").next().unwrap();
+        fs::write(&file, format!("scrape_configs:{block}")).unwrap();
+        // Without this option, promtool looks for the file of the token.
+        let args = ["check", "config", "--syntax-only", file.to_str().unwrap()];
+        if let Some(complaint) = promtool(&args, "") {
+            assert_eq!(complaint, "", "{block}");
+        }
+    }
+}
+
 /// A day with two servers. `a` drops events after 1,000 minutes, `b` almost never. On both servers, a
 /// lane is behind by the time since the start. The disk of `a` loses a thousandth of its space each
 /// minute.
@@ -370,6 +389,12 @@ tests:
         values: 1000000000000x1440
       - series: easel_disk_free_bytes{job="easel", instance="a"}
         values: 1000000000000-1000000000x999
+      - series: easel_tls_certificate_expiry_seconds{job="easel", instance="a"}
+        values: 1250000x1440
+      - series: easel_tls_certificate_expiry_seconds{job="easel", instance="b"}
+        values: +Inf+0x1440
+      - series: easel_tls_files_failing{job="easel", instance="a"}
+        values: 0x100 1x100 0x1240
     alert_rule_test:
       - alertname: EaselDeadLetters
         eval_time: 110m
@@ -405,6 +430,22 @@ tests:
           - exp_labels: {severity: critical, job: easel, instance: a}
             exp_annotations:
               summary: 40.05GiB are left on the disk of the data folder.
+      - alertname: EaselCertificateExpires
+        eval_time: 11h
+      - alertname: EaselCertificateExpires
+        eval_time: 12h
+        exp_alerts:
+          - exp_labels: {severity: warning, job: easel, instance: a}
+            exp_annotations:
+              summary: The certificate of a expires in 13d 23h 13m 20s.
+      - alertname: EaselCertificateNotRenewed
+        eval_time: 150m
+        exp_alerts:
+          - exp_labels: {severity: critical, job: easel, instance: a}
+            exp_annotations:
+              summary: a cannot use its new certificate; easel status says why.
+      - alertname: EaselCertificateNotRenewed
+        eval_time: 300m
       - alertname: EaselLaneBehind
         eval_time: 5m
 "#;

@@ -57,6 +57,16 @@ impl TestServer {
         }
     }
 
+    /// Returns a client of another listener of a server.
+    pub(crate) fn other_address(address: SocketAddr) -> Self {
+        Self {
+            address,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            stop: CancellationToken::new(),
+            running: JoinSet::new(),
+        }
+    }
+
     /// Stops the server, as SIGTERM does.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
@@ -80,6 +90,24 @@ impl TestServer {
             status,
             response.into_body().collect().await.unwrap().to_bytes(),
         )
+    }
+
+    /// Sends a request without a body, and reads the answer up to `text`.
+    pub(crate) async fn read_until(
+        &self,
+        request: hyper::http::request::Builder,
+        text: &str,
+    ) -> (StatusCode, String) {
+        let request = request.body(Full::default()).unwrap();
+        let mut response = self.client.request(request).await.unwrap();
+        let mut read = String::new();
+        while !read.contains(text)
+            && let Some(frame) = response.frame().await
+        {
+            let data = frame.unwrap().into_data().unwrap_or_default();
+            read.push_str(&String::from_utf8_lossy(&data));
+        }
+        (response.status(), read)
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> hyper::http::request::Builder {

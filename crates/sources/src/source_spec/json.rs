@@ -265,7 +265,7 @@ impl SourceJson {
     }
 
     /// Returns the JSON with the secrets, for the store.
-    pub(crate) fn with_secrets(spec: &SourceSpec) -> Self {
+    pub fn with_secrets(spec: &SourceSpec) -> Self {
         Self::from_spec(spec, |secret| secret.expose().clone())
     }
 

@@ -6,9 +6,14 @@ use std::sync::Arc;
 use easel_log::{Bounds, Offset};
 use proptest::prelude::*;
 
-use super::{Account, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, LaneTime, Loss, Parked};
+use super::{
+    Account, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, LaneTime, Loss, Parked,
+    ReachTally,
+};
 use crate::{Balance, Term};
+use easel_catalog::ReachRules;
 
+mod confined;
 mod examples;
 
 /// What the filter says about an event.
@@ -300,6 +305,11 @@ fn check_rows(rows: &Rows, model: &Model) {
     }
 }
 
+/// Moves a feed that counts no reach.
+fn move_to(position: &FeedPosition, to: Offset) {
+    position.publish(to, &mut ReachTally::new(ReachRules::default()));
+}
+
 fn run(start: u64, steps: Vec<Step>) {
     let position = Arc::new(FeedPosition::new(Offset::new(start)));
     let mut account = Account::new(Offset::new(start));
@@ -339,7 +349,7 @@ fn run(start: u64, steps: Vec<Step>) {
                         }
                     };
                     if account.is_following() {
-                        position.set(offset.next());
+                        move_to(&position, offset.next());
                     }
                 }
             }
@@ -365,7 +375,7 @@ fn run(start: u64, steps: Vec<Step>) {
             }
             Step::Follow => {
                 let matched = account.first_unmatched();
-                position.set(std::cmp::max(matched, position.get()));
+                move_to(&position, std::cmp::max(matched, position.get()));
                 // Only an account at the position of the feed may follow it.
                 if position.get() == matched {
                     account.follow(&position, usize::MAX);
@@ -446,14 +456,17 @@ fn run(start: u64, steps: Vec<Step>) {
                 let cursor = account.cursor();
                 let to = usize::try_from(cursor.get() - start).unwrap() + count;
                 let to = std::cmp::min(to, model.fates.len());
-                account.skip_to(model.offset(to));
+                account.skip_to(model.offset(to), 0);
                 for fate in &mut model.fates[..to] {
                     if fate.waits() {
                         *fate = Fate::Skipped;
                     }
                 }
                 if account.is_following() {
-                    position.set(std::cmp::max(account.first_unmatched(), position.get()));
+                    move_to(
+                        &position,
+                        std::cmp::max(account.first_unmatched(), position.get()),
+                    );
                 }
             }
             Step::SaveWithoutAnswer => {
@@ -485,7 +498,10 @@ fn run(start: u64, steps: Vec<Step>) {
                         }
                     }
                     if account.is_following() {
-                        position.set(std::cmp::max(account.first_unmatched(), position.get()));
+                        move_to(
+                            &position,
+                            std::cmp::max(account.first_unmatched(), position.get()),
+                        );
                     }
                 }
             }

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, EventDetails, EventOrigin, Facts, FilterFacts, Reach};
-use easel_log::Offset;
+use easel_catalog::{Catalog, EventDetails, EventOrigin, Facts, FilterFacts, Reach, ReachRules};
+use easel_log::{Offset, Provenance, Record};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Index, MAX_TYPES};
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
-use crate::{Conditions, GuardState, Journal, Origin, Spec, State, Subscription, SubscriptionId};
+use crate::{
+    Conditions, GuardState, Journal, MatchContext, Origin, Spec, State, Subscription,
+    SubscriptionId, Verdict,
+};
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
     subscription_by_origin(id, [globs, &[], &[]], conditions)
@@ -21,6 +24,20 @@ fn subscription_by_origin(
     id: i64,
     globs: [&[&str]; 3],
     conditions: Conditions,
+) -> Arc<Subscription> {
+    confined_subscription(
+        id,
+        globs,
+        conditions,
+        (Reach::Everything, ReachRules::default()),
+    )
+}
+
+fn confined_subscription(
+    id: i64,
+    globs: [&[&str]; 3],
+    conditions: Conditions,
+    (reach, reach_rules): (Reach, ReachRules),
 ) -> Arc<Subscription> {
     let [events, user_events, system_events] =
         globs.map(|globs| globs.iter().map(|glob| glob.parse().unwrap()).collect());
@@ -36,7 +53,7 @@ fn subscription_by_origin(
         id: SubscriptionId::new(id),
         revision: Revision::FIRST,
         definition: Definition {
-            reach: Reach::Everything,
+            reach,
             spec,
             origin: Origin::Api,
             state: State::Active,
@@ -49,19 +66,44 @@ fn subscription_by_origin(
         parked: Vec::new(),
         replays: Vec::new(),
     };
-    Arc::new(Subscription::from_stored(
-        entry,
-        &Arc::new(Catalog::built_in()),
-    ))
+    let context = MatchContext {
+        catalog: Arc::new(Catalog::built_in()),
+        reach_rules,
+    };
+    Arc::new(Subscription::from_stored(entry, &context))
 }
 
 fn visited(index: &mut Index, event_type: &str, facts: &FilterFacts<'_>) -> Vec<i64> {
+    visited_by(index, &record(event_type, None, None), facts)
+}
+
+/// Returns the ids of the subscriptions that want a record.
+fn visited_by(index: &mut Index, record: &Record, facts: &FilterFacts<'_>) -> Vec<i64> {
     let mut ids = Vec::new();
-    index.visit(&Arc::from(event_type), facts, |subscription| {
+    index.visit(record, facts, |subscription, verdict| {
+        assert_eq!(verdict, Verdict::Wanted);
         ids.push(subscription.id.get());
     });
     ids.sort_unstable();
     ids
+}
+
+/// Returns a record that names this root account.
+fn record(event_type: &str, id: Option<&str>, uuid: Option<&str>) -> Record {
+    Record {
+        offset: Offset::ZERO,
+        id: uuid::Uuid::nil(),
+        event_type: event_type.into(),
+        occurred_at: Timestamp::UNIX_EPOCH,
+        appended_at: Timestamp::UNIX_EPOCH,
+        provenance: Arc::new(Provenance {
+            root_account_id: id.map(Into::into),
+            root_account_uuid: uuid.map(Into::into),
+            ..Provenance::default()
+        }),
+        arrival: None,
+        bytes: bytes::Bytes::new(),
+    }
 }
 
 fn values() -> impl Strategy<Value = Vec<String>> {
@@ -313,4 +355,55 @@ fn an_event_for_another_tool_is_not_matched() {
             ("submission_created", &none),
         ],
     );
+}
+
+const REACHES: [&str; 4] = ["*", "root_account:1", "root_account:2", "root_account:a"];
+
+/// The root account that an event names: by id, by UUID, by both, or not at all.
+fn named_account() -> impl Strategy<Value = (Option<&'static str>, Option<&'static str>)> {
+    let id = proptest::option::of(prop_oneof![Just("1"), Just("2"), Just("3"), Just("a")]);
+    let uuid = proptest::option::of(prop_oneof![Just("a"), Just("b"), Just("1")]);
+    (id, uuid)
+}
+
+proptest! {
+    #[test]
+    fn a_confined_subscription_gets_nothing_that_is_outside_of_its_reach(
+        members in proptest::collection::vec(
+            (0..GLOBS.len(), conditions(), 0..REACHES.len()), 1..12),
+        events in proptest::collection::vec((0..TYPES.len(), facts(), named_account()), 1..12),
+        job_events in any::<bool>(),
+        events_without_root_account in any::<bool>(),
+    ) {
+        let rules = ReachRules { job_events, events_without_root_account };
+        let all: Vec<_> = (0..).zip(&members).map(|(id, (globs, conditions, reach))| {
+            let reach = REACHES[*reach].parse().unwrap();
+            confined_subscription(id, GLOBS[*globs], conditions.clone(), (reach, rules))
+        }).collect();
+        let mut index = Index::default();
+        all.iter().for_each(|member| index.insert(member));
+        for (event_type, facts, (account_id, account_uuid)) in &events {
+            let event_type = TYPES[*event_type];
+            let is_job = facts.details().origin == EventOrigin::Job;
+            let is_in_reach = |member: &Subscription| match member.reach.to_string().as_str() {
+                "*" => true,
+                _ if is_job && !job_events => false,
+                _ if account_id.is_none() && account_uuid.is_none() => events_without_root_account,
+                "root_account:1" => *account_id == Some("1"),
+                "root_account:2" => *account_id == Some("2"),
+                _ => *account_uuid == Some("a"),
+            };
+            let wanted: Vec<_> = all.iter()
+                .filter(|member| is_in_reach(member))
+                .filter(|member| member.filter.wants_type(event_type))
+                .filter(|member| member.filter.wants(event_type, facts))
+                .map(|member| member.id.get())
+                .collect();
+            let record = record(event_type, *account_id, *account_uuid);
+            prop_assert_eq!(visited_by(&mut index, &record, facts), wanted);
+            for member in &all {
+                prop_assert_eq!(member.filter.covers(&record, facts), is_in_reach(member));
+            }
+        }
+    }
 }

@@ -30,7 +30,7 @@ impl Subscriptions {
             let inserted = store.insert_replay(subscriptions.epoch, live.id, spec, now);
             let entry = inserted.await?;
             let number = entry.number;
-            let replay = Arc::new(live.with_replay(entry, &subscriptions.catalog));
+            let replay = Arc::new(live.with_replay(entry, &subscriptions.context));
             subscriptions.modify(|by_name| {
                 if let Some(lane_set) = by_name.get_mut(&live.full_name()) {
                     lane_set.replays.insert(number, Arc::clone(&replay));

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "api",
         &[
             "access",
+            "audit",
             "caliper",
             "catalog",
             "drift",
@@ -21,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "subscriptions",
         ],
     ),
+    ("audit", &["catalog", "keys", "sqlite"]),
     (
         "bench",
         &[
@@ -37,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("caliper", &["catalog"]),
     (
         "canvas-service",
-        &["access", "catalog", "keys", "log", "subscriptions"],
+        &["access", "audit", "catalog", "keys", "log", "subscriptions"],
     ),
     ("catalog", &[]),
     (
@@ -70,6 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ingest",
         &[
             "access",
+            "audit",
             "catalog",
             "keys",
             "log",
@@ -87,6 +90,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "access",
             "api",
+            "audit",
             "caliper",
             "canvas-service",
             "catalog",

@@ -10,11 +10,14 @@ use crate::settings::Settings;
 /// Prints the next steps for a new user.
 pub(super) fn greet(server: &Server, settings: &Settings) {
     let config = &settings.config;
-    let address = server.address();
+    let (scheme, address) = (server.scheme(), server.address());
     let data = config.data.display();
     output::notice(format_args!(
-        "easel listens on http://{address} and stores its data in {data}"
+        "easel listens on {scheme}://{address} and stores its data in {data}"
     ));
+    if let Some(address) = server.metrics_address() {
+        output::notice(format_args!("metrics and health: http://{address}/metrics"));
+    }
     match (server.first_token(), config.auth) {
         (Some(token), _) => output::notice(format_args!(
             "\nFirst token with full access, shown only now (the server stores only its hash):\n\n  {}",
@@ -34,7 +37,7 @@ pub(super) fn greet(server: &Server, settings: &Settings) {
         String::new()
     };
     let app_host = server.app_host().map_or(String::new(), |(address, path)| {
-        let address = address_for_others(address);
+        let address = address_for_others(scheme, address);
         format!(
             "
 Canvas manages its subscriptions here with this value in its dynamic settings:
@@ -54,17 +57,17 @@ Run in another terminal:
   easel{data} tail --follow
   easel{data} subscriptions add mine --webhook https://example.edu/hook
 ",
-        address_for_others(address),
+        address_for_others(scheme, address),
         config.kinesis.stream
     ));
 }
 
 /// Returns the address for other machines: never the unspecified address such as 0.0.0.0.
-fn address_for_others(address: SocketAddr) -> String {
+fn address_for_others(scheme: &str, address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
-        format!("http://<this host>:{}", address.port())
+        format!("{scheme}://<this host>:{}", address.port())
     } else {
-        format!("http://{address}")
+        format!("{scheme}://{address}")
     }
 }
 
@@ -74,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_greeting_never_shows_the_unspecified_address() {
-        let shown = |address: &str| address_for_others(address.parse().unwrap());
+        let shown = |address: &str| address_for_others("http", address.parse().unwrap());
         assert_eq!(shown("0.0.0.0:4567"), "http://<this host>:4567");
         assert_eq!(shown("[::]:4567"), "http://<this host>:4567");
         assert_eq!(shown("10.0.0.7:4567"), "http://10.0.0.7:4567");

@@ -25,23 +25,26 @@ pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
     let uptime = time_since(now, status.started_at);
     let heading = format!("version {} at {address}, up for {uptime}", status.version);
     row(&mut lines, "easel", &heading);
-    row(&mut lines, "log", &log(status));
-    let disk = match &status.disk {
-        Some(disk) => {
-            let (free, total) = (size(disk.free_bytes), size(disk.total_bytes));
-            format!("{free} of {total} free")
-        }
-        None => "free space is unknown".to_owned(),
-    };
-    row(&mut lines, "disk", &disk);
+    if let Some(log) = log(status) {
+        row(&mut lines, "log", &log);
+        let disk = match &status.disk {
+            Some(disk) => {
+                let (free, total) = (size(disk.free_bytes), size(disk.total_bytes));
+                format!("{free} of {total} free")
+            }
+            None => "free space is unknown".to_owned(),
+        };
+        row(&mut lines, "disk", &disk);
+    }
     row(&mut lines, "lanes", &lane_counts(&status.lanes));
     lanes(&mut lines, status);
     if !status.sources.is_empty() {
         row(&mut lines, "sources", &sources(status));
     }
     row(&mut lines, "drift", &drift(status));
-    let records = counted(status.quarantine.records, "record");
-    row(&mut lines, "quarantine", &records);
+    if let Some(records) = status.quarantine.records {
+        row(&mut lines, "quarantine", &counted(records, "record"));
+    }
     match status.attention.as_slice() {
         [] => row(&mut lines, "attention", "nothing needs attention"),
         [first, more @ ..] => {
@@ -54,9 +57,10 @@ pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
     lines
 }
 
-fn log(status: &StatusJson) -> String {
+/// Returns the line about the log; `None` for a token of one root account.
+fn log(status: &StatusJson) -> Option<String> {
     let log = &status.log;
-    let mut parts = vec![counted(log.events, "event"), size(log.bytes)];
+    let mut parts = vec![counted(log.events?, "event"), size(log.bytes?)];
     if let Some(oldest_at) = log.oldest_at {
         parts.push(format!(
             "the oldest {} old",
@@ -66,7 +70,7 @@ fn log(status: &StatusJson) -> String {
     if let Some(rate) = log.events_per_second {
         parts.push(format!("{rate:.1} events/s"));
     }
-    parts.join(", ")
+    Some(parts.join(", "))
 }
 
 fn drift(status: &StatusJson) -> String {
@@ -79,8 +83,8 @@ fn drift(status: &StatusJson) -> String {
             time_since(status.now, last_seen)
         ));
     }
-    if drift.pending > 0 {
-        let pending = counted(drift.pending, "event");
+    if let Some(pending @ 1..) = drift.pending {
+        let pending = counted(pending, "event");
         parts.push(format!("{pending} not yet checked"));
     }
     parts.join(", ")
@@ -295,8 +299,8 @@ mod tests {
             now,
             started_at: time("2026-11-21T08:00:00Z"),
             log: LogJson {
-                events: 1_204_331,
-                bytes: 432_013_312,
+                events: Some(1_204_331),
+                bytes: Some(432_013_312),
                 oldest_at: Some(time("2026-10-27T08:00:00Z")),
                 events_per_second: Some(12.34),
             },
@@ -308,9 +312,9 @@ mod tests {
                 sightings: 3,
                 new: 1,
                 last_seen: Some(time("2026-11-25T06:00:00Z")),
-                pending: 0,
+                pending: Some(0),
             },
-            quarantine: QuarantineJson { records: 1 },
+            quarantine: QuarantineJson { records: Some(1) },
             lanes,
             sources: Vec::new(),
             attention: vec![AttentionJson {

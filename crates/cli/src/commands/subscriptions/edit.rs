@@ -41,8 +41,10 @@ Examples:
   EDITOR=nano easel subscriptions edit grades";
 
 /// The read-only members of a subscription.
-const READ_ONLY: [&str; 10] = [
+const READ_ONLY: [&str; 12] = [
     "address_guard",
+    "full_name",
+    "reach",
     "state",
     "reason",
     "held_since",

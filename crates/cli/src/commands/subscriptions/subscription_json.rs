@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use easel_catalog::Reach;
 use easel_server::Term;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,7 +14,9 @@ use crate::output;
 
 #[derive(Deserialize)]
 pub(super) struct SubscriptionJson {
-    pub(super) name: String,
+    /// The name in paths and commands.
+    pub(super) full_name: String,
+    reach: String,
     events: Vec<String>,
     #[serde(default)]
     user_events: Vec<String>,
@@ -136,7 +139,7 @@ impl SubscriptionJson {
         let sqs = self.sqs.map(|sqs| sqs.queue_url);
         let destination = webhook.or(sql).or(sqs).unwrap_or_default();
         let pending = self.balance.counts[Term::Pending].to_string();
-        [self.name, self.state, pending, events, destination]
+        [self.full_name, self.state, pending, events, destination]
     }
 
     /// Returns the owner and the row of the table, for a table that shows owners.
@@ -191,10 +194,13 @@ impl SubscriptionJson {
             guard => guard,
         };
         let mut fields = vec![
-            ("name", self.name),
+            ("name", self.full_name),
             ("state", state),
             ("events", self.events.join(" ")),
         ];
+        if self.reach != Reach::Everything.to_string() {
+            fields.push(("reach", self.reach));
+        }
         for (name, events) in [
             ("of users", &self.user_events),
             ("of jobs", &self.system_events),

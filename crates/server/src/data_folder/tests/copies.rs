@@ -72,8 +72,8 @@ fn a_folder_of_an_earlier_version_can_be_backed_up() {
         copy_file(&fixture, &data, &name);
     }
     let copied = backup(&data, &copy, &mut no_progress).unwrap();
-    // The folder has no file of keys and no file of sources yet.
-    assert_eq!(copied.files.len(), FILES.len() - 2);
+    // The folder has no file of keys, no file of sources and no audit yet.
+    assert_eq!(copied.files.len(), FILES.len() - 3);
 }
 
 #[test]
