@@ -110,7 +110,6 @@ struct TokenJson {
     name: String,
     scopes: Vec<String>,
     reach: String,
-    created_at: Timestamp,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
 }
@@ -147,20 +146,18 @@ impl TokensArgs {
                 }
                 let TokensJson { tokens } = client::read(&answer)?;
                 let rows = tokens.into_iter().map(TokenJson::row).collect::<Vec<_>>();
-                let heads = [
-                    "ID", "NAME", "SCOPES", "REACH", "CREATED", "EXPIRES", "LAST USE",
-                ];
+                let heads = ["ID", "NAME", "SCOPES", "REACH", "EXPIRES", "LAST USE"];
                 output::table(heads, &rows)
             }
             TokensCommand::Rename { id, name } => {
                 let body = json!({ "name": name });
                 let answer = client.patch(&path_of(&id), &body).await?;
-                show_change(&answer, &id, global)
+                show_change(&answer, global)
             }
             TokensCommand::Edit { id, terms } => {
                 let body = terms.into_json().into();
                 let answer = client.patch(&path_of(&id), &body).await?;
-                show_change(&answer, &id, global)
+                show_change(&answer, global)
             }
             TokensCommand::Rotate { id, overlap } => {
                 let path = format!("{}/rotate", path_of(&id));
@@ -193,11 +190,12 @@ fn show_secret(answer: &[u8], global: &GlobalArgs) -> Result<(), Failure> {
     output::line(token.expose())
 }
 
-fn show_change(answer: &[u8], id: &str, global: &GlobalArgs) -> Result<(), Failure> {
+fn show_change(answer: &[u8], global: &GlobalArgs) -> Result<(), Failure> {
     if global.json {
         return output::with_line_break(answer);
     }
-    output::notice(format_args!("changed token {id}"));
+    let TokenJson { id, name, .. } = client::read(answer)?;
+    output::notice(format_args!("changed token {id}, {name}"));
     Ok(())
 }
 
@@ -222,16 +220,20 @@ impl TermArgs {
 }
 
 impl TokenJson {
-    fn row(self) -> [String; 7] {
+    fn row(self) -> [String; 6] {
+        // A narrow terminal can break the line between date and time.
         let shown = |time: Option<Timestamp>| {
-            time.map_or_else(|| "never".to_owned(), |time| format!("{time:.0}"))
+            time.map_or_else(
+                || "never".to_owned(),
+                |time| time.strftime("%F %RZ").to_string(),
+            )
         };
+        let reach = self.reach.trim_start_matches("root_account:").to_owned();
         [
             self.id,
             self.name,
             self.scopes.join(" "),
-            self.reach,
-            format!("{:.0}", self.created_at),
+            reach,
             shown(self.expires_at),
             shown(self.last_used_at),
         ]

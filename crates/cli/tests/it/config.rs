@@ -79,6 +79,16 @@ fn every_setting_is_printed_with_its_origin() {
         data                                      easel-data                 default
         auth                                      tokens                     default
         auth.first_token                          off                        default
+        oidc.issuer                               off                        default
+        oidc.audience                             off                        default
+        oidc.jwks_url                             off                        default
+        oidc.scopes_claim                         scope                      default
+        oidc.ingest                               off                        default
+        oidc.read                                 off                        default
+        oidc.manage                               off                        default
+        oidc.reach_claim                          off                        default
+        oidc.everything                           off                        default
+        oidc.leeway                               1m                         default
         drain                                     20s                        default
         keys.master_key_file                      off                        default
         keys.master_key                           off                        default
@@ -156,6 +166,16 @@ webhook = { url = \"https://grades.example/hook\" }
         data                                  elsewhere                  --data
         auth                                  tokens                     default
         auth.first_token                      off                        default
+        oidc.issuer                           off                        default
+        oidc.audience                         off                        default
+        oidc.jwks_url                         off                        default
+        oidc.scopes_claim                     scope                      default
+        oidc.ingest                           off                        default
+        oidc.read                             off                        default
+        oidc.manage                           off                        default
+        oidc.reach_claim                      off                        default
+        oidc.everything                       off                        default
+        oidc.leeway                           1m                         default
         drain                                 45s                        EASEL_DRAIN
         keys.master_key_file                  off                        default
         keys.master_key                       off                        default
