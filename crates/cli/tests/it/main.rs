@@ -19,6 +19,8 @@ mod commands;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod core_dumps;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod doc_blocks;
@@ -67,6 +69,8 @@ mod memory;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod pipes;
 #[cfg(test)]
 mod planted_secrets;
@@ -82,6 +86,8 @@ mod running;
 mod sealed;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]

@@ -95,3 +95,26 @@ fn without_a_server_the_exit_code_is_unavailable_not_attention() {
         error: no server is running on easel-data; start one with `easel serve`, or give its folder with --data or its address with --url
         ");
 }
+
+#[test]
+fn a_question_for_readiness_ignores_what_needs_attention() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    // A record in quarantine needs attention.
+    let not_an_event = folder.path().join("not-an-event.ndjson");
+    fs::write(&not_an_event, "[]\n").unwrap();
+    running.easel(&["import", not_an_event.to_str().unwrap()]);
+    assert_eq!(running.easel(&["status"]).code, Some(1));
+    let ready = running.easel(&["status", "--ready"]);
+    assert_eq!(
+        (ready.code, ready.stderr.as_str()),
+        (Some(0), ""),
+        "{ready}"
+    );
+    let answer: Value = serde_json::from_str(&ready.stdout).unwrap();
+    assert_eq!(answer["ready"], true, "{ready}");
+    let data = running.data().to_owned();
+    running.kill();
+    let args = ["status", "--ready", "--data", data.to_str().unwrap()];
+    assert_eq!(easel(folder.path(), &args).code, Some(69));
+}
