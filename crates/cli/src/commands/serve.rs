@@ -15,6 +15,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::logging;
 use crate::output;
+use crate::service_manager::{self, ServiceState};
 use crate::settings::Settings;
 use crate::signals::{SignalRequest, Signals};
 use reload::Reload;
@@ -89,6 +90,7 @@ impl ServeArgs {
             greeting::greet(&server, &settings);
         }
         let mut reload = Reload::new(server.reloader(), settings);
+        service_manager::tell(ServiceState::Ready);
 
         let stop = CancellationToken::new();
         let mut run = Box::pin(server.run_until(stop.clone()));
@@ -101,6 +103,7 @@ impl ServeArgs {
                 },
             }
         }
+        service_manager::tell(ServiceState::Stopping);
         if logging::stderr_is_json() {
             info!(?drain, "draining");
         } else {

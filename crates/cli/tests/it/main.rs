@@ -23,6 +23,8 @@ mod commands;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod core_dumps;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod doc_blocks;
@@ -73,6 +75,8 @@ mod oidc;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod pipes;
 #[cfg(test)]
 mod planted_secrets;
@@ -88,6 +92,8 @@ mod running;
 mod sealed;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]

@@ -89,7 +89,8 @@ pub(super) const ROWS: &[Row] = &[
         .with_body(
             r#"{"metadata":{"event_name":"x","event_time":"2026-11-01T00:00:00Z"},"body":{}}"#,
         )
-        .succeeds(StatusCode::ACCEPTED),
+        .succeeds(StatusCode::ACCEPTED)
+        .changing(),
     Row::new(
         "POST",
         "send_changes",
