@@ -13,7 +13,7 @@ use hyper::StatusCode;
 use serde_json::Value;
 
 use rows::{Access, ROWS, Row};
-use world::{MARKER, Things, World};
+use world::{ACCOUNT_A, ACCOUNT_B, MARKER, Things, World, put_records};
 
 /// Returns all operations of the OpenAPI document.
 async fn operations(world: &World) -> BTreeSet<String> {
@@ -132,6 +132,173 @@ async fn no_route_shows_or_changes_what_belongs_to_another_root_account() {
     assert_eq!(world.state_of_a().await, before);
     for row in ROWS.iter().filter(|row| row.changes) {
         check(&world, row).await;
+    }
+    world.close().await;
+}
+
+/// Returns an event of this type that names this root account, or none.
+fn event(name: &str, account: Option<&str>) -> String {
+    let account = account.map(|account| format!(r#","root_account_id":"{account}""#));
+    let account = account.unwrap_or_default();
+    format!(
+        r#"{{"metadata":{{"event_name":"{name}","event_time":"2026-11-02T00:00:00Z"{account}}},"body":{{}}}}"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_pair_reads_only_the_events_of_its_root_account() {
+    let world = World::start().await;
+    let iterator = r#"{"StreamName":"live-events","ShardId":"shardId-000000000000","ShardIteratorType":"TRIM_HORIZON"}"#;
+    for (key, own, foreign) in [("key-a", MARKER, "_of_b"), ("key-b", "_of_b", MARKER)] {
+        let begun = world.kinesis(key, "GetShardIterator", iterator).await;
+        let next = &begun.json()["ShardIterator"];
+        let begin = format!(r#"{{"ShardIterator":{next}}}"#);
+        let page = world.kinesis(key, "GetRecords", &begin).await;
+        let records = world::data_of(&page);
+        assert!(records.contains(own), "{key}: {records}");
+        assert!(!records.contains(foreign), "{key}: {records}");
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_another_root_account_is_in_the_quarantine_of_its_sender() {
+    let world = World::start().await;
+    let forged = event("forged_by_b", Some(ACCOUNT_A));
+    let put = world
+        .kinesis("key-b", "PutRecords", &put_records(&[&forged]))
+        .await;
+    assert_eq!(put.json()["FailedRecordCount"], 0, "{put:?}");
+    let of_a = world.get("/v1/quarantine", Some(&world.a.all)).await;
+    let of_b = world.get("/v1/quarantine", Some(&world.b.all)).await;
+    assert!(!of_a.body.contains("forged_by_b"), "{of_a:?}");
+    let record = &of_b.json()["records"][0];
+    assert_eq!(record["code"], "out_of_reach", "{of_b:?}");
+    assert_eq!(record["reach"], format!("root_account:{ACCOUNT_B}"));
+    // A retry of the operator respects the reach of the sender.
+    let retried = world.operator("POST", "/v1/quarantine/retry").await;
+    assert_eq!(retried.json()["admitted"], 0, "{retried:?}");
+    let events = world.get("/v1/events", Some(&world.a.all)).await;
+    assert!(!events.body.contains("forged_by_b"), "{events:?}");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_cannot_send_for_another_root_account_or_learn_what_it_sent() {
+    let world = World::start().await;
+    let (a, b) = (world.a.all.as_str(), world.b.all.as_str());
+    let forged = event("forged_by_b", Some(ACCOUNT_A));
+    let refused = world.call("POST", "/v1/events", b, &forged).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{refused:?}"
+    );
+    let fault = &refused.json()["results"][0];
+    assert_eq!(fault["code"], "out_of_reach", "{refused:?}");
+    assert!(!refused.body.contains(MARKER));
+    // Two senders can send the same event without a root account, and neither learns of the other.
+    let unnamed = event("same_of_both", None);
+    for token in [a, b] {
+        let sent = world.call("POST", "/v1/events", token, &unnamed).await;
+        assert_eq!(sent.json()["accepted"], 1, "{sent:?}");
+        let again = world.call("POST", "/v1/events", token, &unnamed).await;
+        assert_eq!(again.json()["duplicates"], 1, "{again:?}");
+        let seen = world
+            .get("/v1/events?event=same_of_both", Some(token))
+            .await;
+        assert_eq!(
+            seen.json()["events"].as_array().unwrap().len(),
+            1,
+            "{seen:?}"
+        );
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_numbers_of_a_caller_do_not_depend_on_what_others_send() {
+    let world = World::start().await;
+    let (a, b) = (world.a.all.as_str(), world.b.all.as_str());
+    let pause = "/v1/subscriptions/grades/pause";
+    assert_eq!(
+        world.call("POST", pause, b, "").await.status,
+        StatusCode::OK
+    );
+    let before = world.numbers_of_b().await;
+    for number in 0..7 {
+        let of_a = event(&format!("more_{number}"), Some(ACCOUNT_A));
+        let sent = world.call("POST", "/v1/events", a, &of_a).await;
+        assert_eq!(sent.status, StatusCode::ACCEPTED, "{sent:?}");
+    }
+    assert_eq!(world.numbers_of_b().await, before);
+    let of_b = event("one_more", Some(ACCOUNT_B));
+    let sent = world.call("POST", "/v1/events", b, &of_b).await;
+    assert_eq!(sent.status, StatusCode::ACCEPTED, "{sent:?}");
+    let balance = world.balance_of_b().await;
+    assert_eq!(
+        (&balance["accepted"], &balance["pending"]),
+        (&3.into(), &1.into()),
+        "{balance}"
+    );
+    // The operator sees the same subscription with its full name, and what is out of its reach.
+    let full = world
+        .operator(
+            "GET",
+            &format!("/v1/subscriptions/grades@{ACCOUNT_B}/balance"),
+        )
+        .await;
+    assert_eq!(full.json()["subscription"], format!("grades@{ACCOUNT_B}"));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_covers_only_the_events_of_its_caller() {
+    let world = World::start().await;
+    let path = "/v1/subscriptions/grades/replays";
+    let dry_run = r#"{"from":"earliest","dry_run":true}"#;
+    let counted = world.call("POST", path, &world.b.all, dry_run).await;
+    let counted = counted.json();
+    assert_eq!(
+        (&counted["events"], &counted["matches"]),
+        (&2.into(), &2.into()),
+        "{counted}"
+    );
+    let started = world
+        .call("POST", path, &world.b.all, r#"{"from":"earliest"}"#)
+        .await;
+    let total = &started.json()["progress"]["total"];
+    assert_eq!(total, 2, "{started:?}");
+    world.close().await;
+}
+
+/// Prints how long the answers for somebody else's things and for things that do not exist take. No time is
+/// asserted, because machines are busy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_times_of_not_yours_and_not_there_are_printed() {
+    let world = World::start().await;
+    let rows = ROWS
+        .iter()
+        .filter(|row| matches!(row.access, Access::Thing(_)));
+    for row in rows.filter(|row| row.method == "GET") {
+        let (mut of_a, mut nothing) = (Vec::new(), Vec::new());
+        for _ in 0..30 {
+            for (things, times) in [
+                (&world.things_of_a, &mut of_a),
+                (&world.missing, &mut nothing),
+            ] {
+                let begun = tokio::time::Instant::now();
+                let answer = world.ask(row, things, Some(&world.b.all)).await;
+                times.push(begun.elapsed());
+                assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
+            }
+        }
+        of_a.sort();
+        nothing.sort();
+        println!(
+            "{:<20} not yours {:>9.1?} not there {:>9.1?}",
+            row.operation, of_a[15], nothing[15]
+        );
     }
     world.close().await;
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use easel_access::Scope;
 use easel_catalog::Reach;
@@ -333,6 +335,29 @@ impl World {
         state
     }
 
+    /// Sends a request of the operator.
+    pub(super) async fn operator(&self, method: &str, path: &str) -> Answer {
+        self.send(method, path, Some(OPERATOR), "").await
+    }
+
+    /// Returns the balance of B's subscription `grades`.
+    pub(super) async fn balance_of_b(&self) -> Value {
+        let path = "/v1/subscriptions/grades/balance";
+        self.get(path, Some(&self.b.all)).await.json()
+    }
+
+    /// Returns the numbers that B can see, without offsets.
+    pub(super) async fn numbers_of_b(&self) -> Vec<Value> {
+        let mut numbers = Vec::new();
+        for path in ["/v1/balance", "/v1/status", "/v1/quarantine", "/v1/drift"] {
+            let mut answer = self.get(path, Some(&self.b.all)).await.json();
+            leave_out_times(&mut answer);
+            leave_out_offsets(&mut answer);
+            numbers.push(answer);
+        }
+        numbers
+    }
+
     pub(super) async fn close(self) {
         self.server.close().await;
     }
@@ -360,6 +385,30 @@ fn leave_out_times(value: &mut Value) {
     }
 }
 
+/// Removes offsets and times that change with every event: they show that others are active.
+fn leave_out_offsets(value: &mut Value) {
+    let volatile = ["head", "tail", "now", "pending_since", "loses_events_at"];
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !volatile.contains(&name.as_str()));
+            members.values_mut().for_each(leave_out_offsets);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_offsets),
+        _ => (),
+    }
+}
+
+/// Returns the decoded data of all records of an answer of `GetRecords`.
+pub(super) fn data_of(page: &Answer) -> String {
+    let page = page.json();
+    let records = page["Records"].as_array().unwrap().iter();
+    let data = records.map(|record| {
+        let bytes = BASE64_STANDARD.decode(record["Data"].as_str().unwrap());
+        String::from_utf8(bytes.unwrap()).unwrap()
+    });
+    data.collect()
+}
+
 pub(super) fn reach(account: &str) -> Reach {
     format!("root_account:{account}").parse().unwrap()
 }
@@ -378,8 +427,6 @@ fn key(id: &str, reach: &Reach) -> KinesisKey {
 
 /// Returns the body of a `PutRecords` call.
 pub(super) fn put_records(records: &[&str]) -> String {
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
     let records = records
         .iter()
         .map(|record| json!({ "Data": BASE64_STANDARD.encode(record), "PartitionKey": "k" }));
