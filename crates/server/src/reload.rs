@@ -72,8 +72,7 @@ impl Reloader {
         subscriptions: Arc<Subscriptions>,
         sources: Arc<Sources>,
         kinesis: KinesisAccess,
-        webhooks: Webhooks,
-        audit: Arc<Audit>,
+        (webhooks, audit): (Webhooks, Arc<Audit>),
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,

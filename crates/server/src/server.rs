@@ -219,8 +219,7 @@ impl Server {
             Arc::clone(&subscriptions),
             Arc::clone(&sources),
             kinesis.access(),
-            webhooks.clone(),
-            Arc::clone(&audit),
+            (webhooks.clone(), Arc::clone(&audit)),
         );
         let guard_report = GuardReport::new(webhooks, Arc::clone(&subscriptions));
         let health = Health {
