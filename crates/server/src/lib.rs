@@ -75,7 +75,7 @@ pub use data_folder::{
     Copied, CopyError, FolderError, FolderFault, LocalServer, ManifestError, Repair, backup,
     copy_bytes, restore,
 };
-pub use easel_audit::{ChainFault, ChainPoint, FaultKind, Verification};
+pub use easel_audit::{ChainFault, ChainFaultKind, ChainPoint, Verification};
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};

@@ -75,7 +75,7 @@ impl ServeArgs {
     ) -> Result<(), Failure> {
         let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
         let drain = settings.config.drain;
-        let server = Server::start_prepared(prepared)
+        let server = Box::pin(Server::start_prepared(prepared))
             .await
             .map_err(start_failure)?;
         report_start(&server, &settings);

@@ -6,7 +6,7 @@ use std::path::Path;
 use easel_api::AUDIT_RULES;
 use easel_keys::Secret;
 use easel_server::{
-    Config, FaultKind, KinesisConfig, KinesisKey, Server, Verification, backup, restore,
+    ChainFaultKind, Config, KinesisConfig, KinesisKey, Server, Verification, backup, restore,
     rotate_master_key, verify_audit,
 };
 use hyper::StatusCode;
@@ -146,7 +146,7 @@ async fn tampering_is_found_by_the_running_server_and_at_rest() {
     assert_eq!(answer["faults"][0]["first"], number);
     test_server.close().await;
     let verification = checked(&config, folder.path());
-    assert_eq!(verification.faults[0].kind, FaultKind::Changed);
+    assert_eq!(verification.faults[0].kind, ChainFaultKind::Changed);
     assert_eq!(verification.faults[0].first, number.as_u64());
 
     let last = verification.newest.number;
@@ -158,7 +158,7 @@ async fn tampering_is_found_by_the_running_server_and_at_rest() {
     let cut = verification.faults.last().unwrap();
     assert_eq!(
         (cut.kind, cut.first, cut.last),
-        (FaultKind::CutOff, Some(last - 1), Some(last))
+        (ChainFaultKind::CutOff, Some(last - 1), Some(last))
     );
     // The server starts, says so, and the damage stays visible.
     let test_server = TestServer::open(config.clone()).await;
@@ -173,9 +173,9 @@ async fn tampering_is_found_by_the_running_server_and_at_rest() {
     assert_eq!(
         kinds,
         [
-            FaultKind::Changed,
-            FaultKind::Missing,
-            FaultKind::FoundAtStart
+            ChainFaultKind::Changed,
+            ChainFaultKind::Missing,
+            ChainFaultKind::FoundAtStart
         ]
     );
 }
