@@ -288,3 +288,51 @@ impl From<AuditError> for ApiError {
         Self::storage("audit_unavailable", &error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use easel_audit::EntryMac;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_of_a_confined_caller_shows_no_number_and_is_valid_only_for_its_reach() {
+        let sealer = Sealer::ephemeral().unwrap();
+        let reaches = ["*", "root_account:7", "root_account:8"];
+        let [everything, own, other] = reaches.map(|reach| reach.parse::<Reach>().unwrap());
+        let cursor = |reach| Cursor {
+            sealer: &sealer,
+            reach,
+        };
+        assert_eq!(cursor(&everything).format(1234).unwrap(), "1234");
+        assert_eq!(cursor(&everything).parse("1234").unwrap(), 1234);
+        let text = cursor(&own).format(1234).unwrap();
+        assert_ne!(text, cursor(&own).format(1234).unwrap());
+        assert_eq!(cursor(&own).parse(&text).unwrap(), 1234);
+        for (reach, text) in [
+            (&other, text.as_str()),
+            (&everything, &text),
+            (&own, "1234"),
+        ] {
+            cursor(reach).parse(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_confined_caller_gets_neither_numbers_nor_macs() {
+        let entry = AuditEntry {
+            number: 7,
+            at: Timestamp::UNIX_EPOCH,
+            actor: "a".to_owned(),
+            address: None,
+            reach: "root_account:7".to_owned(),
+            action: "events.read".to_owned(),
+            object: String::new(),
+            details: Value::Null,
+            mac: EntryMac::NONE,
+        };
+        let confined = serde_json::to_value(AuditEntryJson::new(entry, Some(()))).unwrap();
+        assert!(confined.get("number").is_none() && confined.get("mac").is_none());
+        assert_eq!(confined["action"], "events.read");
+    }
+}

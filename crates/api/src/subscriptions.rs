@@ -79,7 +79,7 @@ pub(crate) struct SubscriptionJson {
 }
 
 /// A changed subscription, with a note of what was changed.
-type ChangedJson = (Extension<AuditNote>, Json<SubscriptionJson>);
+type NotedSubscription = (Extension<AuditNote>, Json<SubscriptionJson>);
 
 /// The options of a resume.
 #[derive(Deserialize, ToSchema)]
@@ -208,7 +208,7 @@ pub(crate) async fn replace(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<ChangedJson, ApiError> {
+) -> Result<NotedSubscription, ApiError> {
     let spec: Spec = body.parse(INVALID)?;
     for _ in 0..MAX_TRIES {
         let current = api.subscriptions.get(&name.full)?;
@@ -226,7 +226,7 @@ pub(crate) async fn change(
     State(api): State<Api>,
     name: CallerName,
     body: Body,
-) -> Result<ChangedJson, ApiError> {
+) -> Result<NotedSubscription, ApiError> {
     // Another change may come between the read and the write. Then the patch is applied to that version.
     for _ in 0..MAX_TRIES {
         if let Some(changed) = patch(&api, &name, &body).await? {
@@ -244,7 +244,11 @@ fn changed_meanwhile(name: &CallerName) -> ApiError {
 
 /// Applies a merge patch to the current version of a subscription. Returns `None` if another change came
 /// before it.
-async fn patch(api: &Api, name: &CallerName, body: &Body) -> Result<Option<ChangedJson>, ApiError> {
+async fn patch(
+    api: &Api,
+    name: &CallerName,
+    body: &Body,
+) -> Result<Option<NotedSubscription>, ApiError> {
     let current = api.subscriptions.get(&name.full)?;
     let spec = serde_json::to_value(SpecJson::without_secrets(&current.spec))
         .map_err(|error| ApiError::bug(&error))?;
@@ -258,7 +262,7 @@ async fn update(
     api: &Api,
     (caller, current): (&Caller, &Arc<Subscription>),
     spec: Spec,
-) -> Result<Option<ChangedJson>, ApiError> {
+) -> Result<Option<NotedSubscription>, ApiError> {
     let name = &current.spec.name;
     if spec.name != *name {
         let detail = format!(

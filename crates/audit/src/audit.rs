@@ -18,7 +18,7 @@ use crate::audit_entry::{AuditActor, AuditEntry, NewAuditEntry};
 use crate::audit_head::{AuditHead, FoundHead};
 use crate::audit_query::{AuditQuery, find};
 use crate::audit_store::{AuditError, AuditStore, head_path};
-use crate::audit_writer::{AuditCommand, AuditState, AuditThread, AuditUnavailable, AuditWriter};
+use crate::audit_writer::{AuditState, AuditThread, AuditUnavailable, AuditWriter, ChainCommand};
 use crate::chain_fault::{ChainFault, Verification};
 use crate::chain_key::ChainKey;
 use crate::declared_setting::DeclaredSetting;
@@ -44,7 +44,7 @@ pub struct Audit {
     clock: AuditClock,
     max_age: Option<Duration>,
     state: Arc<AuditState>,
-    commands: mpsc::Sender<AuditCommand>,
+    commands: mpsc::Sender<ChainCommand>,
     looks: Mutex<Looks>,
     reader: Arc<Mutex<AuditStore>>,
     found_at_start: Vec<ChainFault>,
@@ -142,7 +142,7 @@ impl Audit {
     }
 
     async fn record_all(&self, entries: Vec<NewAuditEntry>) -> Result<(), AuditUnavailable> {
-        self.command(|answer| AuditCommand::Record(entries, answer))
+        self.command(|answer| ChainCommand::Record(entries, answer))
             .await
     }
 
@@ -188,7 +188,7 @@ impl Audit {
     /// Stores how the settings differ from those that were declared before.
     pub async fn declare(&self, settings: Vec<DeclaredSetting>) -> Result<(), AuditUnavailable> {
         let now = self.now();
-        self.command(|answer| AuditCommand::Declare(settings, now, answer))
+        self.command(|answer| ChainCommand::Declare(settings, now, answer))
             .await
     }
 
@@ -200,7 +200,7 @@ impl Audit {
             return Ok(());
         };
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        self.command(|answer| AuditCommand::Trim(before, now, answer))
+        self.command(|answer| ChainCommand::Trim(before, now, answer))
             .await
     }
 
@@ -236,7 +236,7 @@ impl Audit {
         if self.record_all(all).await.is_err() {
             warn!("last entries of the audit not written");
         }
-        if self.commands.send(AuditCommand::Close).await.is_err() {
+        if self.commands.send(ChainCommand::Close).await.is_err() {
             warn!("audit was closed before");
         }
         let thread = self.thread.lock();
@@ -283,7 +283,7 @@ impl Audit {
 
     async fn command(
         &self,
-        command: impl FnOnce(crate::audit_writer::Answer) -> AuditCommand,
+        command: impl FnOnce(crate::audit_writer::Answer) -> ChainCommand,
     ) -> Result<(), AuditUnavailable> {
         let (answer, answered) = oneshot::channel();
         let sent = self.commands.send(command(answer)).await;

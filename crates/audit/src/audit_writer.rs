@@ -41,7 +41,7 @@ pub(crate) type Answer = oneshot::Sender<Result<(), AuditUnavailable>>;
 
 /// A command for the writer.
 #[derive(Debug)]
-pub(crate) enum AuditCommand {
+pub(crate) enum ChainCommand {
     Record(Vec<NewAuditEntry>, Answer),
     /// Records how the settings differ from those that were declared before.
     Declare(Vec<DeclaredSetting>, Timestamp, Answer),
@@ -64,7 +64,7 @@ pub(crate) struct AuditWriter {
     pub(crate) key: ChainKey,
     pub(crate) head_path: PathBuf,
     pub(crate) state: Arc<AuditState>,
-    pub(crate) queue: mpsc::Receiver<AuditCommand>,
+    pub(crate) queue: mpsc::Receiver<ChainCommand>,
     /// Entries that could not be written yet.
     pub(crate) backlog: Vec<NewAuditEntry>,
     /// Whether the head file is behind the entries.
@@ -119,12 +119,12 @@ impl AuditWriter {
             let mut next = Some(command);
             while let Some(command) = next {
                 match command {
-                    AuditCommand::Record(more, answer) => {
+                    ChainCommand::Record(more, answer) => {
                         entries.extend(more);
                         answers.push(answer);
                     }
-                    AuditCommand::Close => is_closing = true,
-                    other @ (AuditCommand::Declare(..) | AuditCommand::Trim(..)) => {
+                    ChainCommand::Close => is_closing = true,
+                    other @ (ChainCommand::Declare(..) | ChainCommand::Trim(..)) => {
                         others.push(other);
                     }
                 }
@@ -146,15 +146,15 @@ impl AuditWriter {
             }
             for command in others {
                 match command {
-                    AuditCommand::Declare(settings, at, waiting) => {
+                    ChainCommand::Declare(settings, at, waiting) => {
                         let written = self.declare(&settings, at);
                         answer(waiting, written);
                     }
-                    AuditCommand::Trim(before, now, waiting) => {
+                    ChainCommand::Trim(before, now, waiting) => {
                         let written = self.trim(before, now);
                         answer(waiting, written);
                     }
-                    AuditCommand::Record(..) | AuditCommand::Close => (),
+                    ChainCommand::Record(..) | ChainCommand::Close => (),
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::ChainPoint;
 /// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FaultKind {
+pub enum ChainFaultKind {
     /// A value of an entry was changed.
     Changed,
     /// Entries were written, or written again, by somebody without the key.
@@ -43,7 +43,7 @@ pub enum FaultKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainFault {
     /// The kind.
-    pub kind: FaultKind,
+    pub kind: ChainFaultKind,
     /// The first entry, if the place is known.
     pub first: Option<u64>,
     /// The last entry. Of exchanged entries it is the second one.
@@ -77,7 +77,7 @@ impl Verification {
     }
 }
 
-impl FaultKind {
+impl ChainFaultKind {
     /// Returns the code for programs.
     pub const fn code(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl FaultKind {
 }
 
 impl ChainFault {
-    pub(crate) fn new(kind: FaultKind, first: i64, last: i64, at: Option<Timestamp>) -> Self {
+    pub(crate) fn new(kind: ChainFaultKind, first: i64, last: i64, at: Option<Timestamp>) -> Self {
         Self {
             kind,
             first: Some(first.unsigned_abs()),
@@ -109,7 +109,7 @@ impl ChainFault {
         }
     }
 
-    pub(crate) fn of_head(kind: FaultKind) -> Self {
+    pub(crate) fn of_head(kind: ChainFaultKind) -> Self {
         Self {
             kind,
             first: None,
@@ -137,33 +137,33 @@ impl fmt::Display for ChainFault {
             format!("entries {first} to {last}")
         };
         match self.kind {
-            FaultKind::Changed => write!(f, "{place}: changed")?,
-            FaultKind::Forged => write!(f, "{place}: not written with the key of this audit")?,
-            FaultKind::Missing => write!(f, "{place}: removed")?,
-            FaultKind::Exchanged => write!(f, "entries {first} and {last}: exchanged")?,
-            FaultKind::Moved => write!(f, "{place}: moved to the numbers of other entries")?,
-            FaultKind::OutOfOrder => {
+            ChainFaultKind::Changed => write!(f, "{place}: changed")?,
+            ChainFaultKind::Forged => write!(f, "{place}: not written with the key of this audit")?,
+            ChainFaultKind::Missing => write!(f, "{place}: removed")?,
+            ChainFaultKind::Exchanged => write!(f, "entries {first} and {last}: exchanged")?,
+            ChainFaultKind::Moved => write!(f, "{place}: moved to the numbers of other entries")?,
+            ChainFaultKind::OutOfOrder => {
                 write!(f, "{place}: does not follow the entry before it")?;
             }
-            FaultKind::CutOff => write!(f, "{place}: cut off")?,
-            FaultKind::HeadMissing => write!(
+            ChainFaultKind::CutOff => write!(f, "{place}: cut off")?,
+            ChainFaultKind::HeadMissing => write!(
                 f,
                 "the head file is missing, so the end of the audit is unknown"
             )?,
-            FaultKind::HeadChanged => write!(
+            ChainFaultKind::HeadChanged => write!(
                 f,
                 "the head file was changed, so the end of the audit is unknown"
             )?,
-            FaultKind::HeadOlder => write!(
+            ChainFaultKind::HeadOlder => write!(
                 f,
                 "the head file is an older copy: it ends at entry {first}, and the audit at entry {last}"
             )?,
-            FaultKind::Unreadable => write!(f, "the file cannot be read after entry {first}")?,
-            FaultKind::FoundAtStart => write!(
+            ChainFaultKind::Unreadable => write!(f, "the file cannot be read after entry {first}")?,
+            ChainFaultKind::FoundAtStart => write!(
                 f,
                 "entry {first}: a start of the server found the audit damaged"
             )?,
-            FaultKind::NotExpected => write!(f, "entry {first}: not the expected one")?,
+            ChainFaultKind::NotExpected => write!(f, "entry {first}: not the expected one")?,
         }
         if !self.detail.is_empty() {
             write!(f, " ({})", self.detail)?;

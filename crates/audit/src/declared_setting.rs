@@ -23,7 +23,7 @@ pub struct DeclaredSetting {
 }
 
 /// The members of a setting, with the HMACs of their values.
-type Members<'a> = BTreeMap<&'a str, &'a [u8]>;
+type Fingerprints<'a> = BTreeMap<&'a str, &'a [u8]>;
 
 /// Returns the rows of the declared settings.
 pub(crate) fn rows_of(key: &ChainKey, declared: &[DeclaredSetting]) -> Vec<SettingRow> {
@@ -88,8 +88,8 @@ pub(crate) fn changes(old: &[SettingRow], new: &[SettingRow], at: Timestamp) -> 
     entries
 }
 
-fn by_name(rows: &[SettingRow]) -> BTreeMap<(&str, &str), Members<'_>> {
-    let mut by_name: BTreeMap<_, Members<'_>> = BTreeMap::new();
+fn by_name(rows: &[SettingRow]) -> BTreeMap<(&str, &str), Fingerprints<'_>> {
+    let mut by_name: BTreeMap<_, Fingerprints<'_>> = BTreeMap::new();
     for row in rows {
         let members = by_name.entry((row.kind.as_str(), row.name.as_str()));
         members

@@ -38,7 +38,7 @@ pub use audit_store::{
     reseal_audit,
 };
 pub use audit_writer::AuditUnavailable;
-pub use chain_fault::{ChainFault, FaultKind, Verification};
+pub use chain_fault::{ChainFault, ChainFaultKind, Verification};
 pub use declared_setting::DeclaredSetting;
 pub use entry_mac::{EntryMac, EntryMacError};
 pub use looks::AuditLook;

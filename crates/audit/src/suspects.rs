@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::EntryMac;
-use crate::chain_fault::{ChainFault, FaultKind};
+use crate::chain_fault::{ChainFault, ChainFaultKind};
 use crate::chain_key::ChainKey;
 use crate::stored_entry::{StoredEntry, mac_of};
 
@@ -93,7 +93,7 @@ impl Suspects {
                 if number < original {
                     let at = self.time_of(*number);
                     faults.push(ChainFault::new(
-                        FaultKind::Exchanged,
+                        ChainFaultKind::Exchanged,
                         *number,
                         *original,
                         at,
@@ -167,7 +167,7 @@ fn run_fault(run: &[Suspect], head: Option<i64>) -> Option<ChainFault> {
     let fault = |kind| ChainFault::new(kind, first.number, last.number, first.at);
     if let Some(original) = first.original {
         let detail = format!("entry {} was entry {original} at first", first.number);
-        return Some(fault(FaultKind::Moved).with_detail(detail));
+        return Some(fault(ChainFaultKind::Moved).with_detail(detail));
     }
     let is_added = head.is_some_and(|head| last.number > head);
     let is_forged = match &last.known_mac {
@@ -175,8 +175,8 @@ fn run_fault(run: &[Suspect], head: Option<i64>) -> Option<ChainFault> {
         None => is_added || run.len() > 1,
     };
     Some(fault(if is_forged {
-        FaultKind::Forged
+        ChainFaultKind::Forged
     } else {
-        FaultKind::Changed
+        ChainFaultKind::Changed
     }))
 }

@@ -6,7 +6,7 @@
 
 use crate::audit_entry::AuditEntry;
 use crate::audit_head::{AuditHead, FoundHead};
-use crate::chain_fault::{ChainFault, FaultKind, Verification};
+use crate::chain_fault::{ChainFault, ChainFaultKind, Verification};
 use crate::chain_key::ChainKey;
 use crate::stored_entry::{StoredEntry, mac_of};
 use crate::suspects::Suspects;
@@ -99,7 +99,7 @@ impl<'a> Verifier<'a> {
                     self.suspects.note_mac(previous.number, &row.previous);
                 }
             } else if is_authentic && previous.mac != row.previous {
-                let fault = ChainFault::new(FaultKind::OutOfOrder, number, number, row.time());
+                let fault = ChainFault::new(ChainFaultKind::OutOfOrder, number, number, row.time());
                 self.faults.push(fault);
             }
         }
@@ -135,7 +135,7 @@ impl<'a> Verifier<'a> {
     /// Notes that the file cannot be read after the last checked entry.
     pub(crate) fn unreadable(&mut self, reason: &str) {
         let last = self.previous.as_ref().map_or(0, |previous| previous.number);
-        let fault = ChainFault::new(FaultKind::Unreadable, last, last, None);
+        let fault = ChainFault::new(ChainFaultKind::Unreadable, last, last, None);
         self.faults.push(fault.with_detail(reason));
     }
 
@@ -151,27 +151,28 @@ impl<'a> Verifier<'a> {
             (FoundHead::Missing, None) => (),
             (FoundHead::Missing, Some(_)) => {
                 self.faults
-                    .push(ChainFault::of_head(FaultKind::HeadMissing));
+                    .push(ChainFault::of_head(ChainFaultKind::HeadMissing));
             }
             (FoundHead::Changed, _) => {
                 self.faults
-                    .push(ChainFault::of_head(FaultKind::HeadChanged));
+                    .push(ChainFault::of_head(ChainFaultKind::HeadChanged));
             }
             (FoundHead::Authentic(head), last) => {
                 let newest = to_signed(head.newest.number);
-                let is_unreadable = |fault: &ChainFault| fault.kind == FaultKind::Unreadable;
+                let is_unreadable = |fault: &ChainFault| fault.kind == ChainFaultKind::Unreadable;
                 if last_number < newest && !self.faults.iter().any(is_unreadable) {
                     let first = std::cmp::max(last_number, to_signed(head.anchor.number)) + 1;
                     let at = last.as_ref().and_then(|last| last.at);
                     self.faults
-                        .push(ChainFault::new(FaultKind::CutOff, first, newest, at));
+                        .push(ChainFault::new(ChainFaultKind::CutOff, first, newest, at));
                 }
                 // A crash comes at most between one commit and its head.
                 if let Some(last) = last
                     && last.commit_first > newest + 1
                     && !self.suspects.ends_with(last.number)
                 {
-                    let fault = ChainFault::new(FaultKind::HeadOlder, newest, last.number, last.at);
+                    let fault =
+                        ChainFault::new(ChainFaultKind::HeadOlder, newest, last.number, last.at);
                     self.faults.push(fault);
                 }
             }
@@ -203,7 +204,7 @@ impl<'a> Verifier<'a> {
         let is_known = self.is_partial || self.previous.is_some();
         if is_known && row.number > next {
             let at = self.previous.as_ref().and_then(|previous| previous.at);
-            let fault = ChainFault::new(FaultKind::Missing, next, row.number - 1, at);
+            let fault = ChainFault::new(ChainFaultKind::Missing, next, row.number - 1, at);
             self.faults.push(fault);
         }
     }
@@ -215,7 +216,12 @@ impl<'a> Verifier<'a> {
         };
         let is_newest = to_signed(newest.number) == row.number;
         if is_newest && is_authentic && mac_of(&row.mac) != Some(newest.mac) {
-            let fault = ChainFault::new(FaultKind::OutOfOrder, row.number, row.number, row.time());
+            let fault = ChainFault::new(
+                ChainFaultKind::OutOfOrder,
+                row.number,
+                row.number,
+                row.time(),
+            );
             self.faults
                 .push(fault.with_detail("the head file names another entry with this number"));
         }
@@ -241,8 +247,12 @@ impl<'a> Verifier<'a> {
                 .flatten()
                 .filter_map(serde_json::Value::as_str);
             let found: Vec<_> = found.collect();
-            let fault =
-                ChainFault::new(FaultKind::FoundAtStart, row.number, row.number, row.time());
+            let fault = ChainFault::new(
+                ChainFaultKind::FoundAtStart,
+                row.number,
+                row.number,
+                row.time(),
+            );
             self.faults.push(fault.with_detail(found.join("; ")));
         }
     }
@@ -260,14 +270,14 @@ impl<'a> Verifier<'a> {
         let wanted = to_signed(anchor.number) + 1;
         if first.number > wanted {
             self.faults.push(ChainFault::new(
-                FaultKind::Missing,
+                ChainFaultKind::Missing,
                 wanted,
                 first.number - 1,
                 first.time(),
             ));
         } else if first.number < wanted {
             let fault = ChainFault::new(
-                FaultKind::OutOfOrder,
+                ChainFaultKind::OutOfOrder,
                 first.number,
                 wanted - 1,
                 first.time(),
@@ -278,7 +288,7 @@ impl<'a> Verifier<'a> {
             && mac_of(&first.mac) == Some(first.computed_mac(self.key, first.number))
         {
             let fault = ChainFault::new(
-                FaultKind::OutOfOrder,
+                ChainFaultKind::OutOfOrder,
                 first.number,
                 first.number,
                 first.time(),
@@ -303,7 +313,7 @@ impl<'a> Verifier<'a> {
         } else {
             "its MAC is another one".to_owned()
         };
-        let fault = ChainFault::new(FaultKind::NotExpected, number, number, None);
+        let fault = ChainFault::new(ChainFaultKind::NotExpected, number, number, None);
         self.faults.push(fault.with_detail(detail));
     }
 }

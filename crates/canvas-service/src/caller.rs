@@ -66,8 +66,8 @@ impl CanvasCaller {
 
     /// Returns the reach of the root account: by its id, or else by its UUID.
     pub(crate) fn reach(&self) -> Reach {
-        let names = self.root_account.id.iter().chain(&self.root_account.uuid);
-        let account = names.filter_map(|name| name.parse().ok()).next();
+        let mut names = self.root_account.names();
+        let account = names.find_map(|name| name.parse().ok());
         account.map_or(Reach::Everything, Reach::RootAccount)
     }
 

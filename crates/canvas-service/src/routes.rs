@@ -38,7 +38,7 @@ const END_KEY: HeaderName = HeaderName::from_static("endkey");
 const START_KEY: HeaderName = HeaderName::from_static("startkey");
 
 /// The answer to a change, with a note of who made it.
-type ChangedJson = (Extension<AuditNote>, Json<Value>);
+type NotedAnswer = (Extension<AuditNote>, Json<Value>);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -108,7 +108,7 @@ async fn create(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
     ObjectBody(object): ObjectBody,
-) -> Result<ChangedJson, ServiceError> {
+) -> Result<NotedAnswer, ServiceError> {
     let actor = caller.clone();
     let created = service.create(caller, object).await?;
     let id = created.get(ID).and_then(Value::as_str).unwrap_or_default();
@@ -129,7 +129,7 @@ async fn update(
     caller: CanvasCaller,
     IdInPath(id): IdInPath,
     ObjectBody(changes): ObjectBody,
-) -> Result<ChangedJson, ServiceError> {
+) -> Result<NotedAnswer, ServiceError> {
     match changes.get(ID) {
         None | Some(Value::Null) => (),
         Some(Value::String(in_body)) if *in_body == id => (),
@@ -146,7 +146,7 @@ async fn update_one(
     caller: &CanvasCaller,
     id: &str,
     changes: Map<String, Value>,
-) -> Result<ChangedJson, ServiceError> {
+) -> Result<NotedAnswer, ServiceError> {
     let members: Vec<_> = changes.keys().cloned().collect();
     let updated = service.update(caller, id, changes).await?;
     let note = AuditNote::of_object(id).with("members", members);
@@ -157,7 +157,7 @@ async fn update_by_body(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
     ObjectBody(changes): ObjectBody,
-) -> Result<ChangedJson, ServiceError> {
+) -> Result<NotedAnswer, ServiceError> {
     match changes.get(ID) {
         Some(Value::String(id)) if !id.is_empty() => {
             let id = id.clone();
@@ -171,7 +171,7 @@ async fn delete(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
     IdInPath(id): IdInPath,
-) -> Result<ChangedJson, ServiceError> {
+) -> Result<NotedAnswer, ServiceError> {
     let deleted = service.delete(&caller, &id).await?;
     let note = AuditNote::of_object(id);
     Ok(changed(&caller, "subscription.remove", note, deleted))
@@ -180,7 +180,7 @@ async fn delete(
 async fn delete_all(
     State(ServiceState { service, .. }): State<ServiceState>,
     caller: CanvasCaller,
-) -> Result<ChangedJson, ServiceError> {
+) -> Result<NotedAnswer, ServiceError> {
     let deleted = service.delete_all(&caller).await?;
     let ids = deleted.get("Deleted").cloned().unwrap_or_default();
     let note = AuditNote::default().with("removed", ids);
@@ -193,7 +193,7 @@ fn changed(
     action: &'static str,
     note: AuditNote,
     answer: Value,
-) -> ChangedJson {
+) -> NotedAnswer {
     let note = note.with("subject", caller.subject.clone());
     (
         Extension(note.by("canvas", caller.reach(), action)),

@@ -83,6 +83,9 @@ struct RetriedJson {
     next: Offset,
 }
 
+/// The result of a retry, with notes for the audit: who called, and what was done.
+type NotedRetry = (Extension<Caller>, Extension<AuditNote>, Json<RetriedJson>);
+
 /// Admits the quarantined records that are valid events now.
 #[utoipa::path(
     post,
@@ -106,7 +109,7 @@ async fn retry(
     }): State<RetryRoute>,
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
-) -> Result<(Extension<Caller>, Extension<AuditNote>, Json<RetriedJson>), Problem> {
+) -> Result<NotedRetry, Problem> {
     let caller = authorizer.authorize(&head, Scope::Manage).await?;
     caller.require_everything()?;
     let (from, limit) = parse_query(&query)?;

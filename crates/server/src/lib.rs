@@ -85,7 +85,7 @@ pub use data_folder::{
     copy_bytes, restore,
 };
 pub use easel_access::ClaimValue;
-pub use easel_audit::{ChainFault, ChainPoint, FaultKind, Verification};
+pub use easel_audit::{ChainFault, ChainFaultKind, ChainPoint, Verification};
 pub use easel_caliper::Role;
 pub use easel_keys::SecretReference;
 pub use easel_sources::{SourceJson, SourceName, SourceSpec, SourceSpecError};

@@ -74,9 +74,7 @@ impl Reloader {
         subscriptions: Arc<Subscriptions>,
         sources: Arc<Sources>,
         kinesis: KinesisAccess,
-        webhooks: Webhooks,
-        tls: Option<Tls>,
-        audit: Arc<Audit>,
+        (webhooks, tls, audit): (Webhooks, Option<Tls>, Arc<Audit>),
     ) -> Self {
         Self(Arc::new(ReloadTarget {
             subscriptions,

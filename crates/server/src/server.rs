@@ -242,9 +242,7 @@ impl Server {
             Arc::clone(&subscriptions),
             Arc::clone(&sources),
             kinesis.access(),
-            webhooks.clone(),
-            tls.clone(),
-            Arc::clone(&audit),
+            (webhooks.clone(), tls.clone(), Arc::clone(&audit)),
         );
         let guard_report = GuardReport::new(webhooks, Arc::clone(&subscriptions));
         let health = Health {

@@ -155,22 +155,22 @@ impl ListArgs {
     }
 
     fn path(&self) -> String {
-        let mut path = format!("/v1/audit?limit={}", self.limit);
         let times = [self.since, self.until].map(|time| time.map(|time| time.to_string()));
         let [since, until] = &times;
-        for (name, value) in [
+        let filters = [
             ("from", &self.from),
             ("actor", &self.actor),
             ("action", &self.action),
             ("object", &self.object),
             ("since", since),
             ("until", until),
-        ] {
-            if let Some(value) = value {
-                path.push_str(&format!("&{name}={}", escape(value)));
-            }
-        }
-        path
+        ];
+        let filters = filters.into_iter().filter_map(|(name, value)| {
+            let value = value.as_deref()?;
+            Some(format!("&{name}={}", escape(value)))
+        });
+        let filters: String = filters.collect();
+        format!("/v1/audit?limit={}{filters}", self.limit)
     }
 }
 

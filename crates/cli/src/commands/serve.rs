@@ -82,7 +82,7 @@ impl ServeArgs {
         for warning in prepared.warnings(Timestamp::now()) {
             warn!(warning, "settings need attention");
         }
-        let server = Server::start_prepared(prepared)
+        let server = Box::pin(Server::start_prepared(prepared))
             .await
             .map_err(start_failure)?;
         report_start(&server, &settings);

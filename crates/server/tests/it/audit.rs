@@ -7,7 +7,7 @@ use easel_api::AUDIT_RULES;
 use easel_catalog::Reach;
 use easel_keys::Secret;
 use easel_server::{
-    Config, FaultKind, KinesisConfig, KinesisKey, Server, Verification, backup, restore,
+    ChainFaultKind, Config, KinesisConfig, KinesisKey, Server, Verification, backup, restore,
     rotate_master_key, verify_audit,
 };
 use hyper::StatusCode;
@@ -147,7 +147,7 @@ async fn tampering_is_found_by_the_running_server_and_at_rest() {
     assert_eq!(answer["faults"][0]["first"], number);
     test_server.close().await;
     let verification = checked(&config, folder.path());
-    assert_eq!(verification.faults[0].kind, FaultKind::Changed);
+    assert_eq!(verification.faults[0].kind, ChainFaultKind::Changed);
     assert_eq!(verification.faults[0].first, number.as_u64());
 
     let last = verification.newest.number;
@@ -159,7 +159,7 @@ async fn tampering_is_found_by_the_running_server_and_at_rest() {
     let cut = verification.faults.last().unwrap();
     assert_eq!(
         (cut.kind, cut.first, cut.last),
-        (FaultKind::CutOff, Some(last - 1), Some(last))
+        (ChainFaultKind::CutOff, Some(last - 1), Some(last))
     );
     // The server starts, says so, and the damage stays visible.
     let test_server = TestServer::open(config.clone()).await;
@@ -174,9 +174,9 @@ async fn tampering_is_found_by_the_running_server_and_at_rest() {
     assert_eq!(
         kinds,
         [
-            FaultKind::Changed,
-            FaultKind::Missing,
-            FaultKind::FoundAtStart
+            ChainFaultKind::Changed,
+            ChainFaultKind::Missing,
+            ChainFaultKind::FoundAtStart
         ]
     );
 }
