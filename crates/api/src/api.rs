@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
 use easel_audit::Audit;
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, EventAccount, FilterFacts, ReachRules};
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
 use easel_log::{Clock, Provenance, Record, SharedLog};
@@ -29,6 +29,8 @@ pub struct Api {
     pub subscriptions: Arc<Subscriptions>,
     /// All event types.
     pub catalog: Arc<Catalog>,
+    /// The rules about events whose root account is not certain.
+    pub reach_rules: ReachRules,
     /// What arrives and is unknown to the catalogue.
     pub drift: Arc<DriftScanner>,
     /// The sources of events.
@@ -65,8 +67,13 @@ impl Api {
             root_account_uuid,
             ..
         } = &*record.provenance;
-        let (id, uuid) = (root_account_id.as_deref(), root_account_uuid.as_deref());
-        caller.reach.covers(id, uuid)
+        let account = EventAccount {
+            event_type: &record.event_type,
+            id: root_account_id.as_deref(),
+            uuid: root_account_uuid.as_deref(),
+        };
+        let facts = FilterFacts::new(&record.bytes);
+        self.reach_rules.covers(&caller.reach, account, &facts)
     }
 
     /// Waits until the server stops or the token of `caller` ends: it is removed, it expires, or a newer secret

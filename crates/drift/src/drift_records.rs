@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use easel_catalog::{Catalog, Drift, Finding, FoundDrift, GlobalId, RootAccount};
+use easel_catalog::{
+    Catalog, Drift, FilterFacts, Finding, FoundDrift, GlobalId, ReachRules, RootAccount,
+};
 use easel_log::{Block, Offset, Provenance, Record, Shape};
 
 use crate::drift_record::{DriftKey, DriftRecord};
@@ -24,6 +26,8 @@ pub(crate) struct DriftRecords {
     /// The number of records of each root account.
     root_account_counts: HashMap<String, usize>,
     pub(crate) progress: ScanProgress,
+    /// The rules about events whose root account is not certain. A record of such an event has no root account.
+    pub(crate) reach_rules: ReachRules,
     /// The findings that the next operator event reports.
     pub(crate) new_findings: NewFindings,
     is_unsaved: bool,
@@ -94,9 +98,10 @@ impl DriftRecords {
                 return;
             }
         }
-        let mut root_account = None;
+        let (reach_rules, mut root_account) = (self.reach_rules, None);
         catalog.check(&record.event_type, &record.bytes, |finding| {
-            let root_account = root_account.get_or_insert_with(|| root_account_of(record));
+            let root_account =
+                root_account.get_or_insert_with(|| root_account_of(record, reach_rules));
             if let Some(key) = DriftKey::new(finding, record, root_account) {
                 counts.findings.add(key.drift);
                 self.count(key, finding, record);
@@ -222,8 +227,12 @@ impl DriftRecords {
     }
 }
 
-/// Returns the record's root account id if it is a global id, else the UUID if it is one, else an empty text.
-fn root_account_of(record: &Record) -> String {
+/// Returns the record's root account id if it is a global id, else the UUID if it is one, else an empty text. An
+/// event that is not certain to belong to the root account has an empty text too.
+fn root_account_of(record: &Record, reach_rules: ReachRules) -> String {
+    if !reach_rules.may_be_confined(&FilterFacts::new(&record.bytes)) {
+        return String::new();
+    }
     let Provenance {
         root_account_id,
         root_account_uuid,

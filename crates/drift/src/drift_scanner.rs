@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use easel_catalog::{Catalog, Drift, OperatorEvent, TellOperator};
+use easel_catalog::{Catalog, Drift, OperatorEvent, ReachRules, TellOperator};
 use easel_log::{Found, Offset, Reader, SharedLog};
 use thiserror::Error;
 use tokio::task::JoinError;
@@ -93,6 +93,13 @@ impl DriftScanner {
             tell_operator,
             ..self
         }
+    }
+
+    /// Sets the rules about events whose root account is not certain.
+    #[must_use]
+    pub fn with_reach_rules(self, reach_rules: ReachRules) -> Self {
+        self.records().reach_rules = reach_rules;
+        self
     }
 
     /// Returns the drift found so far.

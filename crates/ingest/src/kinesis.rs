@@ -38,7 +38,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Reason, Refusals, RefusedRequest};
-use easel_catalog::{Limits, Reach};
+use easel_catalog::{Limits, Reach, ReachRules};
 use easel_keys::Secret;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -73,6 +73,7 @@ const HIDDEN_SECRET: &str = "(a secret: id and secret are mixed up)";
 pub struct Kinesis {
     auth: Arc<RwLock<KinesisAuth>>,
     stream: String,
+    reach_rules: ReachRules,
     refusals: Arc<Refusals>,
 }
 
@@ -93,7 +94,17 @@ impl Kinesis {
         Self {
             auth: Arc::new(RwLock::new(auth)),
             stream: "live-events".to_owned(),
+            reach_rules: ReachRules::default(),
             refusals: Arc::default(),
+        }
+    }
+
+    /// Sets the rules about events whose root account is not certain.
+    #[must_use]
+    pub fn with_reach_rules(self, reach_rules: ReachRules) -> Self {
+        Self {
+            reach_rules,
+            ..self
         }
     }
 
@@ -186,6 +197,7 @@ struct KinesisDoor {
     intake: Arc<Intake>,
     auth: Arc<RwLock<KinesisAuth>>,
     streams: Streams,
+    reach_rules: ReachRules,
     refusals: Arc<Refusals>,
     opened_at: Timestamp,
     reads: Semaphore,
@@ -197,6 +209,7 @@ pub(crate) fn routes(intake: Arc<Intake>, kinesis: Kinesis) -> Router {
         intake,
         auth: kinesis.auth,
         streams: Streams::new(kinesis.stream),
+        reach_rules: kinesis.reach_rules,
         refusals: kinesis.refusals,
         reads: Semaphore::new(CONCURRENT_READS),
     };

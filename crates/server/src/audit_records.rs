@@ -68,6 +68,7 @@ pub(crate) fn declared_settings(config: &Config) -> Vec<DeclaredSetting> {
         section("metrics", &config.metrics),
         section("auth", &config.auth),
         section("oidc", &config.oidc),
+        section("reach", &config.reach),
         section("delivery", &config.delivery),
         section("drain", &config.drain),
         section("catalog", &config.catalog),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::{Role, Translator, is_iri};
-use easel_catalog::{Catalog, Limits, Reach};
+use easel_catalog::{Catalog, Limits, Reach, ReachRules};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
 use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
@@ -40,6 +40,8 @@ pub struct Config {
     pub first_token: Option<Secret<String>>,
     /// Tokens of the operator's own identity provider.
     pub oidc: OidcConfig,
+    /// The rules about events whose root account is not certain.
+    pub reach: ReachRules,
     /// Where the server puts a first token that it created.
     pub first_token_place: FirstTokenPlace,
     /// Whether deliveries start with the server.
@@ -268,6 +270,7 @@ impl Default for Config {
             auth: Auth::Tokens,
             first_token: None,
             oidc: OidcConfig::default(),
+            reach: ReachRules::default(),
             first_token_place: FirstTokenPlace::Terminal,
             deliveries: Deliveries::Running,
             delivery: DeliveryConfig::default(),

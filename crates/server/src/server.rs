@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use easel_access::Refusals;
 use easel_api::{Api, ReadTlsProblem, ServerFacts, audited};
 use easel_audit::{Audit, AuditError, reseal_audit};
-use easel_catalog::{Catalog, Reach, TellOperator};
+use easel_catalog::{Catalog, Reach, ReachRules, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, FormMaker};
 use easel_drift::DriftScanner;
 use easel_ingest::{Doors, Intake, Kinesis, recover_imports};
@@ -20,7 +20,7 @@ use easel_sources::{
     Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources,
 };
 use easel_sqs::{AwsHttp, SqsPollers};
-use easel_subscriptions::{SqliteStore, Subscriptions};
+use easel_subscriptions::{MatchContext, SqliteStore, Subscriptions};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -177,7 +177,7 @@ impl Server {
             tell_operator: tell_operator.clone(),
         };
         let dispatch = Dispatch::new(dispatch_deps, config.delivery.options());
-        let drift = stores.drift()?;
+        let drift = stores.drift(config.reach)?;
         let sources = stores.sources(&prepared, &keys)?;
 
         let disk = Disk::new(&config.data);
@@ -205,6 +205,7 @@ impl Server {
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),
             catalog: Arc::clone(&prepared.catalog),
+            reach_rules: config.reach,
             drift: Arc::clone(&drift),
             sources: Arc::clone(&sources),
             tokens: Arc::clone(&callers.tokens),
@@ -234,6 +235,7 @@ impl Server {
         };
         let kinesis = Kinesis::new(kinesis_auth(config.auth, &config.kinesis.keys))
             .with_stream(&config.kinesis.stream)
+            .with_reach_rules(config.reach)
             .with_refusals(Arc::clone(&callers.refusals));
         let reloader = Reloader::new(
             &prepared,
@@ -412,7 +414,10 @@ impl Stores<'_> {
             Arc::clone(self.log),
             Arc::clone(self.clock),
             Arc::new(self.sinks.clone()),
-            Arc::clone(self.catalog),
+            MatchContext {
+                catalog: Arc::clone(self.catalog),
+                reach_rules: config.reach,
+            },
         );
         let opened = opened.await?.with_operator(self.tell_operator.clone());
         let subscriptions = Arc::new(opened);
@@ -449,12 +454,13 @@ impl Stores<'_> {
     }
 
     /// Opens the drift scanner.
-    fn drift(&self) -> Result<Arc<DriftScanner>, StartError> {
+    fn drift(&self, reach_rules: ReachRules) -> Result<Arc<DriftScanner>, StartError> {
         let drift = DriftScanner::open(
             &self.folder.file(DRIFT),
             Arc::clone(self.log),
             Arc::clone(self.catalog),
         )?;
+        let drift = drift.with_reach_rules(reach_rules);
         Ok(Arc::new(drift.with_operator(self.tell_operator.clone())))
     }
 }

@@ -42,18 +42,6 @@ impl Balance {
         self.counts[term]
     }
 
-    /// Returns the balance without the events that are out of reach, for a caller that must not know of them.
-    pub fn within_reach(&self) -> Self {
-        let mut counts = self.counts;
-        let left_out = std::mem::take(&mut counts[Term::OutOfReach]);
-        counts[Term::Filtered] = counts[Term::Filtered].saturating_sub(left_out);
-        Self {
-            accepted: self.accepted.saturating_sub(left_out),
-            counts,
-            cursor: self.cursor,
-        }
-    }
-
     /// Returns true if the six main terms add up to `accepted`. False means a bug.
     pub fn adds_up(&self) -> bool {
         self.accepted == self.counts.sum()

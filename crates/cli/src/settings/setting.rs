@@ -5,6 +5,7 @@
 
 mod canvas_service;
 mod oidc;
+mod reach;
 mod tls;
 
 use std::fmt;
@@ -171,6 +172,8 @@ pub(crate) const ALL: &[Setting] = &[
     oidc::REACH_CLAIM,
     oidc::EVERYTHING,
     oidc::LEEWAY,
+    reach::JOB_EVENTS,
+    reach::EVENTS_WITHOUT_ROOT_ACCOUNT,
     Setting {
         key: "drain",
         requirement: DURATION,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use easel_audit::{AuditNote, ShownEvents};
-use easel_catalog::{Reach, is_operator_event};
+use easel_catalog::{EventAccount, FilterFacts, Reach, is_operator_event};
 use easel_log::{Found, Offset, ReadError, Reader, Record};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -96,11 +96,8 @@ impl KinesisDoor {
             let shown_before = page.records.len();
             if let Found::Block { block, from } = &found {
                 for record in block.records_from(*from) {
-                    let is_shown = !is_operator_event(&record.event_type)
-                        && reach.covers(
-                            record.provenance.root_account_id.as_deref(),
-                            record.provenance.root_account_uuid.as_deref(),
-                        );
+                    let is_shown =
+                        !is_operator_event(&record.event_type) && self.shows(reach, &record);
                     if is_shown && !page.has_room_for(&record, limit) {
                         return Ok(page);
                     }
@@ -116,6 +113,17 @@ impl KinesisDoor {
             skipped_count += usize::from(page.records.len() == shown_before);
         }
         Ok(page)
+    }
+
+    /// Returns true if a caller with this reach may see a record.
+    fn shows(&self, reach: &Reach, record: &Record) -> bool {
+        let account = EventAccount {
+            event_type: &record.event_type,
+            id: record.provenance.root_account_id.as_deref(),
+            uuid: record.provenance.root_account_uuid.as_deref(),
+        };
+        let facts = FilterFacts::new(&record.bytes);
+        self.reach_rules.covers(reach, account, &facts)
     }
 
     /// Returns how long ago the last record of the page was appended. Zero if the page ends at the

@@ -97,7 +97,7 @@ pub(super) const ROWS: &[Row] = &[
         Own(Ingest),
     )
     .with_body("[{}]")
-    .succeeds(StatusCode::OK),
+    .succeeds(StatusCode::UNPROCESSABLE_ENTITY),
     Row::new(
         "POST",
         "create_subscription",
@@ -304,7 +304,7 @@ pub(super) const ROWS: &[Row] = &[
     get("verify_audit", "/v1/audit/verify", Server(Manage)),
     post(
         "rotate_signing_key",
-        "/v1/keys/signing/rs256/rotate",
+        "/v1/keys/signing/RS256/rotate",
         Server(Manage),
     ),
     post(

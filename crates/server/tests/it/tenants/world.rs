@@ -60,7 +60,6 @@ impl Things {
 /// The tokens of one root account.
 #[derive(Debug)]
 pub(super) struct Tenant {
-    pub(super) reach: Reach,
     /// All scopes.
     pub(super) all: String,
     /// All scopes, expired.
@@ -409,7 +408,6 @@ async fn tenant(server: &TestServer, reach: &Reach, name: &str) -> (Tenant, Stri
     let (spare, id) = make(&all, Value::Null).await;
     drop(spare);
     let tenant = Tenant {
-        reach: reach.clone(),
         all: make(&all, Value::Null).await.0,
         expired,
         without: [
