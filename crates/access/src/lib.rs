@@ -50,6 +50,6 @@ pub use problem::Problem;
 pub use rate_meter::TokenLimits;
 pub use refusals::{Reason, Refusals, RefusedRequest};
 pub use scope::{Scope, Scopes, UnknownScope};
-pub use token::{Token, TokenChange, TokenSettings, new_secret};
+pub use token::{Amendment, Token, TokenChange, TokenSettings, new_secret};
 pub use token_file::ACCESS_LAYOUT;
 pub use tokens::{ReadTime, Tokens, TokensError};

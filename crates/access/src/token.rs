@@ -3,6 +3,8 @@
 //! A secret is `easel_` and 43 characters of base64url: 32 random bytes from the operating system.
 //! Nobody can guess 32 random bytes. So one BLAKE3 hash is enough, and a stolen file is useless.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use easel_catalog::Reach;
@@ -54,17 +56,52 @@ impl TokenSettings {
     }
 }
 
-/// A change of a token. `None` leaves a setting as it is.
+/// A change of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenChange {
-    /// The new name.
+    /// The new name; `None` keeps the old one.
     pub name: Option<String>,
-    /// The new expiry; `Some(None)` removes it.
-    pub expires_at: Option<Option<Timestamp>>,
-    /// The new limit of requests; `Some(None)` removes it.
-    pub max_requests_per_second: Option<Option<std::num::NonZeroU32>>,
-    /// The new limit of bytes; `Some(None)` removes it.
-    pub max_bytes_per_second: Option<Option<std::num::NonZeroU64>>,
+    /// The change of the expiry.
+    pub expires_at: Amendment<Timestamp>,
+    /// The change of the limit of requests.
+    pub max_requests_per_second: Amendment<NonZeroU32>,
+    /// The change of the limit of bytes.
+    pub max_bytes_per_second: Amendment<NonZeroU64>,
+}
+
+/// The change of a setting that need not be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Amendment<T> {
+    /// The setting stays as it is.
+    #[default]
+    Keep,
+    /// The setting is removed.
+    Remove,
+    /// The setting gets a value.
+    Set(T),
+}
+
+impl<T> Amendment<T> {
+    /// Converts the value, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `convert`.
+    pub fn try_map<U, E>(self, convert: impl FnOnce(T) -> Result<U, E>) -> Result<Amendment<U>, E> {
+        match self {
+            Self::Keep => Ok(Amendment::Keep),
+            Self::Remove => Ok(Amendment::Remove),
+            Self::Set(value) => convert(value).map(Amendment::Set),
+        }
+    }
+
+    fn apply(self, setting: &mut Option<T>) {
+        match self {
+            Self::Keep => (),
+            Self::Remove => *setting = None,
+            Self::Set(value) => *setting = Some(value),
+        }
+    }
 }
 
 impl TokenChange {
@@ -73,17 +110,15 @@ impl TokenChange {
         if let Some(name) = self.name {
             settings.name = name;
         }
-        if let Some(expires_at) = self.expires_at {
-            settings.expires_at = expires_at;
-        }
-        if let Some(limit) = self.max_requests_per_second {
-            settings.limits.max_requests_per_second = limit;
-        }
-        if let Some(limit) = self.max_bytes_per_second {
-            settings.limits.max_bytes_per_second = limit;
-        }
+        self.expires_at.apply(&mut settings.expires_at);
+        let limits = &mut settings.limits;
+        self.max_requests_per_second
+            .apply(&mut limits.max_requests_per_second);
+        self.max_bytes_per_second
+            .apply(&mut limits.max_bytes_per_second);
     }
 }
+
 /// Generates an id: 12 characters of base64url. The first is a letter, so that no command line
 /// parses the id as an option.
 pub(crate) fn new_id() -> Result<String, getrandom::Error> {

@@ -114,15 +114,11 @@ pub(crate) async fn change(
     if let Some(name) = &patch.name {
         check_name(name)?;
     }
-    let expires_at = match patch.expires_at {
-        Some(Some(time)) => Some(Some(check_expiry(time, now)?)),
-        other => other,
-    };
     let change = TokenChange {
         name: patch.name,
-        expires_at,
-        max_requests_per_second: limit_of(patch.max_requests_per_second, request_limit)?,
-        max_bytes_per_second: limit_of(patch.max_bytes_per_second, byte_limit)?,
+        expires_at: patch.expires_at.try_map(|time| check_expiry(time, now))?,
+        max_requests_per_second: patch.max_requests_per_second.try_map(request_limit)?,
+        max_bytes_per_second: patch.max_bytes_per_second.try_map(byte_limit)?,
     };
     let (tokens, wanted) = (api.tokens, id.clone());
     let changed = spawn_blocking(move || tokens.change(&wanted, &caller.reach, change));
@@ -183,17 +179,6 @@ fn check_expiry(time: Timestamp, now: Timestamp) -> Result<Timestamp, ApiError> 
         return Ok(time);
     }
     Err(invalid("`expires_at` must be in the future."))
-}
-
-fn limit_of<T, L>(
-    limit: Option<Option<T>>,
-    check: fn(T) -> Result<L, ApiError>,
-) -> Result<Option<Option<L>>, ApiError> {
-    match limit {
-        None => Ok(None),
-        Some(None) => Ok(Some(None)),
-        Some(Some(limit)) => check(limit).map(|limit| Some(Some(limit))),
-    }
 }
 
 fn parse_overlap(text: &str) -> Result<Duration, ApiError> {

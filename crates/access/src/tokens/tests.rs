@@ -92,7 +92,7 @@ fn an_expired_token_is_refused_until_its_expiry_is_changed() {
         FoundToken::Expired { token_id } if token_id == token.id
     ));
     let change = TokenChange {
-        expires_at: Some(None),
+        expires_at: crate::Amendment::Remove,
         name: Some("new".to_owned()),
         ..TokenChange::default()
     };

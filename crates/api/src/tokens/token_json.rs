@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use easel_access::{Scope, Token};
+use easel_access::{Amendment, Scope, Token};
 use easel_keys::{Secret, serialize_exposed};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -96,17 +96,17 @@ pub(crate) struct TokenPatchJson {
     #[schema(min_length = 1, max_length = 200)]
     pub(super) name: Option<String>,
     /// The new expiry; `null` removes it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "amendment")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub(super) expires_at: Option<Option<Timestamp>>,
+    pub(super) expires_at: Amendment<Timestamp>,
     /// The new limit; `null` removes it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "amendment")]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000)]
-    pub(super) max_requests_per_second: Option<Option<u64>>,
+    pub(super) max_requests_per_second: Amendment<u64>,
     /// The new limit; `null` removes it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "amendment")]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_099_511_627_776_u64)]
-    pub(super) max_bytes_per_second: Option<Option<u64>>,
+    pub(super) max_bytes_per_second: Amendment<u64>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -130,10 +130,11 @@ pub(crate) struct MadeTokenJson {
 }
 
 /// Reads a member that is there, so that `null` is not the same as a missing member.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn amendment<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
+) -> Result<Amendment<T>, D::Error> {
+    let value = Option::deserialize(from)?;
+    Ok(value.map_or(Amendment::Remove, Amendment::Set))
 }
 
 pub(super) fn request_limit(limit: u64) -> Result<NonZeroU32, ApiError> {
