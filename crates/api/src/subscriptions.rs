@@ -160,7 +160,7 @@ pub(crate) async fn create(
     let created = api.subscriptions.create(reach, spec).await?;
     let name = shown_name(&caller, &created);
     let location = [(LOCATION, format!("/v1/subscriptions/{name}"))];
-    let note = AuditNote::of_object(&created.full_name().to_string());
+    let note = AuditNote::of_object(created.full_name().to_string());
     let shown = Json(details(&api, &caller, &created));
     Ok((StatusCode::CREATED, location, Extension(note), shown).into_response())
 }

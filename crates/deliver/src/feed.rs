@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use easel_catalog::{FilterFacts, ReachRules};
+use easel_catalog::{FilterFacts, ReachRules, RootAccount};
 use easel_log::{Block, Found, Offset, Reader, SharedLog};
 use easel_subscriptions::{FeedPosition, Index, Loss, ReachTally, Subscription, Verdict};
 use tokio::sync::watch;
@@ -82,7 +82,7 @@ impl Feed {
         let accounts = subscriptions
             .iter()
             .filter_map(|subscription| subscription.reach.root_account());
-        let accounts: HashSet<_> = accounts.map(|account| account.as_str()).collect();
+        let accounts: HashSet<_> = accounts.map(RootAccount::as_str).collect();
         let mut state = self.state();
         state
             .tally
