@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
 use easel_audit::Audit;
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, FilterFacts};
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
-use easel_log::{Clock, Provenance, Record, SharedLog};
+use easel_log::{Clock, Record, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_sources::Sources;
-use easel_subscriptions::Subscriptions;
+use easel_subscriptions::{Subscriptions, event_account};
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerFacts;
@@ -60,13 +60,9 @@ impl fmt::Debug for Api {
 impl Api {
     /// Returns true if `caller` may see this record of the log.
     pub(crate) fn shows(&self, caller: &Caller, record: &Record) -> bool {
-        let Provenance {
-            root_account_id,
-            root_account_uuid,
-            ..
-        } = &*record.provenance;
-        let (id, uuid) = (root_account_id.as_deref(), root_account_uuid.as_deref());
-        caller.reach.covers(id, uuid)
+        let rules = self.subscriptions.reach_rules();
+        let facts = FilterFacts::new(&record.bytes);
+        rules.covers(&caller.reach, event_account(record), &facts)
     }
 
     /// Waits until the server stops or the token of `caller` ends: it is removed, it expires, or a newer secret

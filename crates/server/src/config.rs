@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::{Role, Translator, is_iri};
-use easel_catalog::{Catalog, Limits, Reach};
+use easel_catalog::{Catalog, Limits, Reach, ReachRules};
 use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
 use easel_keys::{MasterKey, MasterKeyFile, MasterKeySource, Secret, SecretUrl};
@@ -70,6 +70,8 @@ pub struct Config {
     pub webhook: WebhookConfig,
     /// Secret values in the URLs of events.
     pub masking: MaskingConfig,
+    /// The events whose root account is not certain.
+    pub reach: ReachRules,
     /// The keys that seal secrets and sign events.
     pub keys: KeysConfig,
     /// The sources that the file defines.
@@ -299,6 +301,7 @@ impl Default for Config {
             canvas_service: CanvasServiceConfig::default(),
             webhook: WebhookConfig::default(),
             masking: MaskingConfig::default(),
+            reach: ReachRules::default(),
             keys: KeysConfig::default(),
             sources: Vec::new(),
             subscriptions: Vec::new(),

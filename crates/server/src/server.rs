@@ -20,7 +20,7 @@ use easel_sources::{
     Imports, JwksClient, Sources, describe_source_metrics, lost_sources, reseal_sources,
 };
 use easel_sqs::{AwsHttp, SqsPollers};
-use easel_subscriptions::{SqliteStore, Subscriptions};
+use easel_subscriptions::{MatchContext, SqliteStore, Subscriptions};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -412,7 +412,10 @@ impl Stores<'_> {
             Arc::clone(self.log),
             Arc::clone(self.clock),
             Arc::new(self.sinks.clone()),
-            Arc::clone(self.catalog),
+            MatchContext {
+                catalog: Arc::clone(self.catalog),
+                reach_rules: config.reach,
+            },
         );
         let opened = opened.await?.with_operator(self.tell_operator.clone());
         let subscriptions = Arc::new(opened);

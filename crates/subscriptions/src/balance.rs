@@ -25,7 +25,7 @@ impl Balance {
     /// Returns the balance as a caller with a confined reach sees it: accepted and filtered leave out what is out of
     /// reach. It adds up too.
     #[must_use]
-    pub fn within_reach(self) -> Self {
+    pub fn within_reach(&self) -> Self {
         let out_of_reach = self.counts[Term::OutOfReach];
         let mut counts = self.counts;
         counts[Term::OutOfReach] = 0;
@@ -33,25 +33,13 @@ impl Balance {
         Self {
             accepted: self.accepted - out_of_reach,
             counts,
-            ..self
+            ..*self
         }
     }
 
     /// Returns the number of events under a term.
     pub fn get(&self, term: Term) -> u64 {
         self.counts[term]
-    }
-
-    /// Returns the balance without the events that are out of reach, for a caller that must not know of them.
-    pub fn within_reach(&self) -> Self {
-        let mut counts = self.counts;
-        let left_out = std::mem::take(&mut counts[Term::OutOfReach]);
-        counts[Term::Filtered] = counts[Term::Filtered].saturating_sub(left_out);
-        Self {
-            accepted: self.accepted.saturating_sub(left_out),
-            counts,
-            cursor: self.cursor,
-        }
     }
 
     /// Returns true if the six main terms add up to `accepted`. False means a bug.

@@ -5,6 +5,7 @@
 
 mod canvas_service;
 mod oidc;
+mod reach;
 mod tls;
 
 use std::fmt;
@@ -404,6 +405,8 @@ pub(crate) const ALL: &[Setting] = &[
             proxy.map_or(OFF.to_owned(), SecretUrl::without_secrets)
         },
     },
+    reach::JOB_EVENTS,
+    reach::EVENTS_WITHOUT_ROOT_ACCOUNT,
     Setting {
         key: MASKING_NAMES,
         requirement: "names of URL parameters such as \"api_key\", or \"off\"",
