@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use easel_access::{Caller, Tokens};
 use easel_audit::Audit;
-use easel_catalog::{Catalog, EventAccount, FilterFacts, ReachRules};
+use easel_catalog::{Catalog, FilterFacts};
 use easel_drift::DriftScanner;
 use easel_keys::Keys;
-use easel_log::{Clock, Provenance, Record, SharedLog};
+use easel_log::{Clock, Record, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_sources::Sources;
-use easel_subscriptions::Subscriptions;
+use easel_subscriptions::{Subscriptions, event_account};
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerFacts;
@@ -29,8 +29,6 @@ pub struct Api {
     pub subscriptions: Arc<Subscriptions>,
     /// All event types.
     pub catalog: Arc<Catalog>,
-    /// The rules about events whose root account is not certain.
-    pub reach_rules: ReachRules,
     /// What arrives and is unknown to the catalogue.
     pub drift: Arc<DriftScanner>,
     /// The sources of events.
@@ -62,18 +60,9 @@ impl fmt::Debug for Api {
 impl Api {
     /// Returns true if `caller` may see this record of the log.
     pub(crate) fn shows(&self, caller: &Caller, record: &Record) -> bool {
-        let Provenance {
-            root_account_id,
-            root_account_uuid,
-            ..
-        } = &*record.provenance;
-        let account = EventAccount {
-            event_type: &record.event_type,
-            id: root_account_id.as_deref(),
-            uuid: root_account_uuid.as_deref(),
-        };
+        let rules = self.subscriptions.reach_rules();
         let facts = FilterFacts::new(&record.bytes);
-        self.reach_rules.covers(&caller.reach, account, &facts)
+        rules.covers(&caller.reach, event_account(record), &facts)
     }
 
     /// Waits until the server stops or the token of `caller` ends: it is removed, it expires, or a newer secret

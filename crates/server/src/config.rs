@@ -40,8 +40,6 @@ pub struct Config {
     pub first_token: Option<Secret<String>>,
     /// Tokens of the operator's own identity provider.
     pub oidc: OidcConfig,
-    /// The rules about events whose root account is not certain.
-    pub reach: ReachRules,
     /// Where the server puts a first token that it created.
     pub first_token_place: FirstTokenPlace,
     /// Whether deliveries start with the server.
@@ -72,6 +70,8 @@ pub struct Config {
     pub webhook: WebhookConfig,
     /// Secret values in the URLs of events.
     pub masking: MaskingConfig,
+    /// The events whose root account is not certain.
+    pub reach: ReachRules,
     /// The keys that seal secrets and sign events.
     pub keys: KeysConfig,
     /// The sources that the file defines.
@@ -270,7 +270,6 @@ impl Default for Config {
             auth: Auth::Tokens,
             first_token: None,
             oidc: OidcConfig::default(),
-            reach: ReachRules::default(),
             first_token_place: FirstTokenPlace::Terminal,
             deliveries: Deliveries::Running,
             delivery: DeliveryConfig::default(),
@@ -302,6 +301,7 @@ impl Default for Config {
             canvas_service: CanvasServiceConfig::default(),
             webhook: WebhookConfig::default(),
             masking: MaskingConfig::default(),
+            reach: ReachRules::default(),
             keys: KeysConfig::default(),
             sources: Vec::new(),
             subscriptions: Vec::new(),

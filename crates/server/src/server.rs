@@ -205,7 +205,6 @@ impl Server {
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),
             catalog: Arc::clone(&prepared.catalog),
-            reach_rules: config.reach,
             drift: Arc::clone(&drift),
             sources: Arc::clone(&sources),
             tokens: Arc::clone(&callers.tokens),

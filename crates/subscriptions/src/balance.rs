@@ -25,7 +25,7 @@ impl Balance {
     /// Returns the balance as a caller with a confined reach sees it: accepted and filtered leave out what is out of
     /// reach. It adds up too.
     #[must_use]
-    pub fn within_reach(self) -> Self {
+    pub fn within_reach(&self) -> Self {
         let out_of_reach = self.counts[Term::OutOfReach];
         let mut counts = self.counts;
         counts[Term::OutOfReach] = 0;
@@ -33,7 +33,7 @@ impl Balance {
         Self {
             accepted: self.accepted - out_of_reach,
             counts,
-            ..self
+            ..*self
         }
     }
 

@@ -16,7 +16,7 @@ use easel_api::{
     TableReport, TablesFault, TablesReport, TestReport, audited,
 };
 use easel_audit::Audit;
-use easel_catalog::{Catalog, Facts, ReachRules};
+use easel_catalog::{Catalog, Facts};
 use easel_drift::DriftScanner;
 use easel_keys::{Keys, MasterKeyFile, MasterKeySource};
 use easel_log::{
@@ -251,7 +251,6 @@ impl Fixture {
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),
             catalog: Arc::clone(&catalog),
-            reach_rules: ReachRules::default(),
             drift: Arc::clone(&drift),
             sources: Arc::clone(&sources),
             tokens: Arc::clone(&tokens),

@@ -172,8 +172,6 @@ pub(crate) const ALL: &[Setting] = &[
     oidc::REACH_CLAIM,
     oidc::EVERYTHING,
     oidc::LEEWAY,
-    reach::JOB_EVENTS,
-    reach::EVENTS_WITHOUT_ROOT_ACCOUNT,
     Setting {
         key: "drain",
         requirement: DURATION,
@@ -407,6 +405,8 @@ pub(crate) const ALL: &[Setting] = &[
             proxy.map_or(OFF.to_owned(), SecretUrl::without_secrets)
         },
     },
+    reach::JOB_EVENTS,
+    reach::EVENTS_WITHOUT_ROOT_ACCOUNT,
     Setting {
         key: MASKING_NAMES,
         requirement: "names of URL parameters such as \"api_key\", or \"off\"",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use easel_caliper::{TranslationOptions, Translator};
 use easel_catalog::{Catalog, Reach, TellOperator};
 use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions, FormMaker};
-use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog, SystemClock};
 use easel_sinks::{
     Batch, Endpoint, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings,
 };
@@ -16,6 +16,9 @@ use easel_testkit::{RecordingSink, TokioClock, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// The id and the UUID of a root account.
+pub(crate) type Account = (Option<&'static str>, Option<&'static str>);
 
 /// Creates sinks of another type.
 type MakeOtherSink = dyn Fn(&Spec) -> Arc<dyn Sink> + Send + Sync;
@@ -135,13 +138,41 @@ impl Fixture {
     }
 
     pub(crate) async fn subscribe(&self, json: &str) -> Arc<RecordingSink> {
+        self.subscribe_within(Reach::Everything, json).await
+    }
+
+    /// Creates a subscription with this reach.
+    pub(crate) async fn subscribe_within(&self, reach: Reach, json: &str) -> Arc<RecordingSink> {
         let spec: Spec = serde_json::from_str(json).unwrap();
         let sink = self.sink(spec.name.as_str());
-        self.subscriptions
-            .create(Reach::Everything, spec)
+        self.subscriptions.create(reach, spec).await.unwrap();
+        sink
+    }
+
+    /// Appends events, each with the id and the UUID of its root account.
+    pub(crate) async fn append_for<'a>(
+        &self,
+        events: impl IntoIterator<Item = (&'a str, u64, Account)>,
+    ) {
+        let record = |(event_type, n, (id, uuid)): (&str, u64, Account)| {
+            let text = |text: &str| Arc::from(text);
+            NewRecord {
+                provenance: Arc::new(Provenance {
+                    root_account_id: id.map(text),
+                    root_account_uuid: uuid.map(text),
+                    ..Provenance::default()
+                }),
+                ..NewRecord::new(
+                    Uuid::from_u128(u128::from(n)),
+                    event_type,
+                    event(event_type, n),
+                )
+            }
+        };
+        self.log
+            .append(events.into_iter().map(record).collect())
             .await
             .unwrap();
-        sink
     }
 
     pub(crate) fn sink(&self, name: &str) -> Arc<RecordingSink> {

@@ -15,6 +15,7 @@ mod keys;
 #[cfg(test)]
 mod parking;
 #[cfg(test)]
+mod reaches;
 mod replays;
 #[cfg(test)]
 mod serving;

@@ -6,10 +6,10 @@ mod owned;
 mod reaches;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use easel_catalog::{OperatorEvent, Reach, TellOperator};
+use easel_catalog::Reach;
 use easel_keys::Sealer;
 use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, Shape, SharedLog, SystemClock};
 use uuid::Uuid;

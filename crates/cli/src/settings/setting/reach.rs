@@ -1,27 +1,26 @@
-//! The settings about events whose root account is not certain.
+//! The settings that say whose an event is if its root account is not certain.
 
-use super::{Setting, WordList, name_of, one_of, put};
+use super::{Setting, put};
+
+const SWITCH: &str = "true or false";
 
 pub(super) const JOB_EVENTS: Setting = Setting {
     key: "reach.job_events",
-    requirement: REQUIREMENT,
-    set: |config, text| put(&mut config.reach.job_events, one_of(text, &WORDS)),
+    requirement: SWITCH,
+    set: |config, text| put(&mut config.reach.job_events, text.parse().ok()),
     is_secret: false,
-    show: |config| name_of(config.reach.job_events, &WORDS),
+    show: |config| config.reach.job_events.to_string(),
 };
 
 pub(super) const EVENTS_WITHOUT_ROOT_ACCOUNT: Setting = Setting {
     key: "reach.events_without_root_account",
-    requirement: REQUIREMENT,
+    requirement: SWITCH,
     set: |config, text| {
-        let value = one_of(text, &WORDS);
-        put(&mut config.reach.events_without_root_account, value)
+        put(
+            &mut config.reach.events_without_root_account,
+            text.parse().ok(),
+        )
     },
     is_secret: false,
-    show: |config| name_of(config.reach.events_without_root_account, &WORDS),
+    show: |config| config.reach.events_without_root_account.to_string(),
 };
-
-const REQUIREMENT: &str = "\"hidden\" or \"shown\"";
-
-/// Whether confined callers see such events.
-const WORDS: WordList<bool> = [("hidden", false), ("shown", true)];

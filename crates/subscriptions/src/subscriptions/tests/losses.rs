@@ -6,7 +6,7 @@ use easel_catalog::{OperatorEvent, Reach, TellOperator};
 use easel_log::Offset;
 
 use super::{append, full_name, grades, log, open, spec};
-use crate::{Spec, Subscriptions, Term};
+use crate::Term;
 
 #[tokio::test]
 async fn trimmed_events_expire_immediately_for_a_paused_subscription() {
