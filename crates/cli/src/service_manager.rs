@@ -12,7 +12,7 @@ use tracing::warn;
 
 /// What the server tells the service manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ServiceState {
+pub(crate) enum ManagedState {
     /// The server accepts requests.
     Ready,
     /// The server finishes its work and ends.
@@ -20,14 +20,14 @@ pub(crate) enum ServiceState {
 }
 
 /// Tells the service manager, if there is one. A failure is logged: it must not end a server that works.
-pub(crate) fn tell(state: ServiceState) {
+pub(crate) fn tell(state: ManagedState) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else {
         return;
     };
     let sent = address(socket.as_bytes()).and_then(|address| {
         let message = match state {
-            ServiceState::Ready => "READY=1",
-            ServiceState::Stopping => "STOPPING=1",
+            ManagedState::Ready => "READY=1",
+            ManagedState::Stopping => "STOPPING=1",
         };
         UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address)
     });

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use easel_catalog::{FilterFacts, ReachRules, RootAccount};
 use easel_log::{Block, Found, Offset, Reader, SharedLog};
-use easel_subscriptions::{FeedPosition, Index, Loss, ReachTally, Subscription, Verdict};
+use easel_subscriptions::{FeedPosition, FilterVerdict, Index, Loss, ReachTally, Subscription};
 use tokio::sync::watch;
 use tracing::error;
 
@@ -153,7 +153,7 @@ impl Feed {
                 {
                     account.match_from_feed(record.offset, tally.count(root_account));
                 }
-                if verdict == Verdict::NoForm {
+                if verdict == FilterVerdict::NoForm {
                     if account.is_following() {
                         account.pass_over(record.offset);
                     } else {

@@ -13,7 +13,7 @@ use easel_deliver::{FormKind, FormMaker};
 use easel_log::{Block, Found, Offset, Reader, SharedLog, run_blocking};
 use easel_sink_sql::{CursorKey, RebuildRange, RebuildSchemas, SqlFailure, SqlSink, TableAdmin};
 use easel_sinks::{Batch, Item, SendError, Sink};
-use easel_subscriptions::{Epoch, SqlSpec, Subscription, Verdict};
+use easel_subscriptions::{Epoch, FilterVerdict, SqlSpec, Subscription};
 
 use crate::tables::Tables;
 
@@ -116,7 +116,7 @@ impl Rebuild {
                 let verdict = subscription
                     .filter
                     .judge(record, &FilterFacts::new(&record.bytes));
-                verdict == Verdict::Wanted
+                verdict == FilterVerdict::Wanted
             });
             let items = wanted.filter_map(|record| {
                 let form = form_maker.make((&record).into(), kind);

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, EventAccount, EventOrigin, FilterFacts, GlobalId, Reach, ReachRules};
+use easel_catalog::{Catalog, EventOrigin, FilterFacts, GlobalId, Reach, ReachRules};
 use easel_log::{Record, Shape};
 
+use crate::event_account::event_account;
 use crate::spec::EventMatcher;
 use crate::{Conditions, EventGlob, Format, MatchContext, ReplaySpec, Spec};
 
@@ -35,7 +36,7 @@ pub struct Filter {
 
 /// What a filter says about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum FilterVerdict {
     /// The event is outside of the subscription's reach.
     OutOfReach,
     /// The filter does not want the event.
@@ -123,23 +124,23 @@ impl Filter {
     }
 
     /// Decides about an event. `facts` are those of the record.
-    pub fn judge(&self, record: &Record, facts: &FilterFacts<'_>) -> Verdict {
+    pub fn judge(&self, record: &Record, facts: &FilterFacts<'_>) -> FilterVerdict {
         let event_type = &record.event_type;
         if !self.covers(record, facts) {
-            Verdict::OutOfReach
+            FilterVerdict::OutOfReach
         } else if !self.wants_type(event_type) || !self.wants(event_type, facts) {
-            Verdict::Unwanted
+            FilterVerdict::Unwanted
         } else {
             self.form_verdict(record)
         }
     }
 
     /// Decides about an event that the filter wants.
-    pub(crate) fn form_verdict(&self, record: &Record) -> Verdict {
+    pub(crate) fn form_verdict(&self, record: &Record) -> FilterVerdict {
         if self.has_form(&record.event_type, record.provenance.shape) {
-            Verdict::Wanted
+            FilterVerdict::Wanted
         } else {
-            Verdict::NoForm
+            FilterVerdict::NoForm
         }
     }
 
@@ -228,15 +229,6 @@ impl Filter {
                 Some((ConditionField::Origin, vec![origin]))
             }
         }
-    }
-}
-
-/// Returns what says whose an event is.
-pub fn event_account(record: &Record) -> EventAccount<'_> {
-    EventAccount {
-        event_type: &record.event_type,
-        id: record.provenance.root_account_id.as_deref(),
-        uuid: record.provenance.root_account_uuid.as_deref(),
     }
 }
 

@@ -11,7 +11,7 @@ use easel_catalog::FilterFacts;
 use easel_log::Record;
 
 use crate::filter::ConditionField;
-use crate::{Subscription, SubscriptionId, Verdict};
+use crate::{FilterVerdict, Subscription, SubscriptionId};
 
 /// The most event types in the index. Senders choose the names of event types, so there may be any number
 /// of names. A full index forgets all types.
@@ -56,13 +56,13 @@ impl Index {
         self.members.values()
     }
 
-    /// Calls `visit` once for every subscription that wants this event, with [`Verdict::Wanted`] or
-    /// [`Verdict::NoForm`].
+    /// Calls `visit` once for every subscription that wants this event, with [`FilterVerdict::Wanted`] or
+    /// [`FilterVerdict::NoForm`].
     pub fn visit(
         &mut self,
         record: &Record,
         facts: &FilterFacts<'_>,
-        mut visit: impl FnMut(&Arc<Subscription>, Verdict),
+        mut visit: impl FnMut(&Arc<Subscription>, FilterVerdict),
     ) {
         let event_type = &record.event_type;
         if !self.by_type.contains_key(event_type) {
@@ -185,11 +185,11 @@ fn judge(
     subscription: &Arc<Subscription>,
     record: &Record,
     facts: &FilterFacts<'_>,
-    visit: &mut impl FnMut(&Arc<Subscription>, Verdict),
+    visit: &mut impl FnMut(&Arc<Subscription>, FilterVerdict),
 ) {
     match subscription.filter.judge(record, facts) {
-        Verdict::OutOfReach | Verdict::Unwanted => (),
-        verdict @ (Verdict::NoForm | Verdict::Wanted) => visit(subscription, verdict),
+        FilterVerdict::OutOfReach | FilterVerdict::Unwanted => (),
+        verdict @ (FilterVerdict::NoForm | FilterVerdict::Wanted) => visit(subscription, verdict),
     }
 }
 

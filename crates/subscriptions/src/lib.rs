@@ -37,6 +37,7 @@ mod spec;
 mod replay;
 mod schedule;
 
+mod event_account;
 mod filter;
 mod index;
 mod match_context;
@@ -70,7 +71,8 @@ pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
 pub use change_error::ChangeError;
 pub use definition::{Definition, GuardState, Origin, State};
-pub use filter::{Filter, Verdict, event_account};
+pub use event_account::event_account;
+pub use filter::{Filter, FilterVerdict};
 pub use full_name::{FullName, FullNameError};
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use easel_catalog::FilterFacts;
 use easel_log::{Block, Found, Offset, Reader, Want};
-use easel_subscriptions::{Filter, ReplaySpec, Subscription, Verdict};
+use easel_subscriptions::{Filter, FilterVerdict, ReplaySpec, Subscription};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -105,9 +105,9 @@ fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> MatchCount
     let mut counts = MatchCounts::default();
     for record in records {
         match filter.judge(&record, &FilterFacts::new(&record.bytes)) {
-            Verdict::OutOfReach => (),
-            Verdict::Unwanted | Verdict::NoForm => counts.events += 1,
-            Verdict::Wanted => {
+            FilterVerdict::OutOfReach => (),
+            FilterVerdict::Unwanted | FilterVerdict::NoForm => counts.events += 1,
+            FilterVerdict::Wanted => {
                 counts.events += 1;
                 counts.matches += 1;
             }

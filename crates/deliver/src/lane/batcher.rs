@@ -17,7 +17,7 @@ use easel_catalog::{FilterFacts, OrderKey};
 use easel_log::{Block, Found, Offset, ReadError, Reader, Want};
 use easel_sinks::{Batch, Item, Sink, SinkLimits};
 use easel_subscriptions::{
-    Account, Due, Filter, Loss, Parked, Subscription, Subscriptions, Verdict,
+    Account, Due, Filter, FilterVerdict, Loss, Parked, Subscription, Subscriptions,
 };
 use tokio::time::Instant;
 
@@ -517,24 +517,24 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     let mut room = max_owed.saturating_sub(owed_count);
     let mut match_end = end;
     // Neighbours that are out of reach share one entry. Unwanted events have none.
-    let mut judged: Vec<(Range<Offset>, Verdict)> = Vec::new();
+    let mut judged: Vec<(Range<Offset>, FilterVerdict)> = Vec::new();
     for record in records {
         let offsets = record.offset..record.offset.next();
         let verdict = filter.judge(&record, &FilterFacts::new(&record.bytes));
         match (verdict, judged.last_mut()) {
-            (Verdict::Unwanted, _) => continue,
-            (Verdict::OutOfReach, Some((last, Verdict::OutOfReach)))
+            (FilterVerdict::Unwanted, _) => continue,
+            (FilterVerdict::OutOfReach, Some((last, FilterVerdict::OutOfReach)))
                 if last.end == offsets.start =>
             {
                 last.end = offsets.end;
                 continue;
             }
-            (Verdict::Wanted, _) if room == 0 => {
+            (FilterVerdict::Wanted, _) if room == 0 => {
                 match_end = record.offset;
                 break;
             }
-            (Verdict::Wanted, _) => room -= 1,
-            (Verdict::OutOfReach | Verdict::NoForm, _) => (),
+            (FilterVerdict::Wanted, _) => room -= 1,
+            (FilterVerdict::OutOfReach | FilterVerdict::NoForm, _) => (),
         }
         judged.push((offsets, verdict));
     }
@@ -545,10 +545,10 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     for (offsets, verdict) in judged {
         account.match_to(offsets.start);
         match verdict {
-            Verdict::Unwanted => (),
-            Verdict::OutOfReach => account.leave_out_to(offsets.end),
-            Verdict::NoForm => account.pass_over(offsets.start),
-            Verdict::Wanted => {
+            FilterVerdict::Unwanted => (),
+            FilterVerdict::OutOfReach => account.leave_out_to(offsets.end),
+            FilterVerdict::NoForm => account.pass_over(offsets.start),
+            FilterVerdict::Wanted => {
                 account.owe(offsets.start);
             }
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use easel_catalog::{FilterFacts, ReachRules, RootAccount};
 use easel_log::Record;
 
-use crate::event_account;
+use crate::event_account::event_account;
 
 /// The number of events within each confined reach that a subscription has.
 ///

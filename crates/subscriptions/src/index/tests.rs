@@ -12,8 +12,8 @@ use super::{Index, MAX_TYPES};
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Conditions, GuardState, Journal, MatchContext, Origin, Spec, State, Subscription,
-    SubscriptionId, Verdict,
+    Conditions, FilterVerdict, GuardState, Journal, MatchContext, Origin, Spec, State,
+    Subscription, SubscriptionId,
 };
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
@@ -81,7 +81,7 @@ fn visited(index: &mut Index, event_type: &str, facts: &FilterFacts<'_>) -> Vec<
 fn visited_by(index: &mut Index, record: &Record, facts: &FilterFacts<'_>) -> Vec<i64> {
     let mut ids = Vec::new();
     index.visit(record, facts, |subscription, verdict| {
-        assert_eq!(verdict, Verdict::Wanted);
+        assert_eq!(verdict, FilterVerdict::Wanted);
         ids.push(subscription.id.get());
     });
     ids.sort_unstable();
