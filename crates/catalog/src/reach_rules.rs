@@ -55,6 +55,7 @@ impl ReachRules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use EventOrigin::{Job, Neither, Request};
     use crate::{EventDetails, Facts};
 
     const STRICT: ReachRules = ReachRules {
@@ -92,7 +93,6 @@ mod tests {
             let covered = rules.map(|rules| rules.covers(reach, account, &facts));
             assert_eq!(covered, wanted, "{reach} {account:?} {origin:?}");
         };
-        use EventOrigin::{Job, Neither, Request};
         for origin in [Request, Neither] {
             check(&id, ("a", Some("7"), None), origin, [true; 4]);
             check(&id, ("a", Some("7"), Some("x")), origin, [true; 4]);

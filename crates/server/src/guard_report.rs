@@ -42,7 +42,7 @@ impl GuardReport {
                     match self.subscriptions.enforce_guard(&full_name).await {
                         Ok(_enforced) => info!(subscription = name, "address guard applies now"),
                         Err(error) => {
-                            warn!(subscription = name, %error, "address guard not applied")
+                            warn!(subscription = name, %error, "address guard not applied");
                         }
                     }
                 }

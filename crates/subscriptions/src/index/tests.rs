@@ -381,7 +381,9 @@ proptest! {
             confined_subscription(id, GLOBS[*globs], conditions.clone(), (reach, rules))
         }).collect();
         let mut index = Index::default();
-        all.iter().for_each(|member| index.insert(member));
+        for member in &all {
+            index.insert(member);
+        }
         for (event_type, facts, (account_id, account_uuid)) in &events {
             let event_type = TYPES[*event_type];
             let is_job = facts.details().origin == EventOrigin::Job;
