@@ -137,14 +137,14 @@ mod tests {
         }
     }
 
-    fn claims(json: Value) -> Claims {
+    fn claims(json: &Value) -> Claims {
         json.as_object().unwrap().clone()
     }
 
     #[test]
     fn a_token_is_for_the_audience_that_it_names() {
         let check = |aud: Value, wanted| {
-            let claims = claims(json!({ "aud": aud }));
+            let claims = claims(&json!({ "aud": aud }));
             assert_eq!(rules().is_addressed(&claims), wanted, "{aud}");
         };
         check(json!("easel"), true);
@@ -153,13 +153,13 @@ mod tests {
         check(json!(["other"]), false);
         check(json!([]), false);
         check(json!({"easel": 1}), false);
-        assert!(!rules().is_addressed(&claims(json!({}))));
+        assert!(!rules().is_addressed(&claims(&json!({}))));
     }
 
     #[test]
     fn scopes_come_only_from_the_values_that_the_settings_name() {
         let check = |json: Value, wanted: &str| {
-            let scopes = rules().scopes(&claims(json.clone()));
+            let scopes = rules().scopes(&claims(&json));
             assert_eq!(scopes.to_string(), wanted, "{json}");
         };
         check(
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_missing_or_strange_claim_never_means_everything() {
         let check = |json: Value, wanted: Option<&str>| {
-            let reach = rules().reach(&claims(json.clone()));
+            let reach = rules().reach(&claims(&json));
             let reach = reach.map(|reach| reach.to_string());
             assert_eq!(reach.as_deref(), wanted, "{json}");
         };

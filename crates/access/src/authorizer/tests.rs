@@ -313,7 +313,7 @@ async fn an_expired_token_is_unknown_to_everybody_without_its_secret() {
     let authorizer = Authorizer::new(Arc::new(tokens));
     let with = |secret: &str| with_authorization(&format!("Bearer {secret}"));
     let whole = secret.expose().as_str();
-    let guess = whole.get(..whole.len() - 1).unwrap();
+    let guess = format!("{whole}x");
     check_refused(&authorizer, &with(whole), Scope::Read, "token_expired").await;
-    check_refused(&authorizer, &with(guess), Scope::Read, "token_unknown").await;
+    check_refused(&authorizer, &with(&guess), Scope::Read, "token_unknown").await;
 }

@@ -54,7 +54,7 @@ function provider(issuer, key) {
         }),
       },
     },
-    ttl: { ClientCredentials: 300 },
+    ttl: { ClientCredentials: (_context, token) => token.resourceServer?.accessTokenTTL ?? 300 },
     extraTokenClaims: (_context, token) => CLAIMS[token.clientId],
   });
 }
