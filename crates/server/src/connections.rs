@@ -99,7 +99,7 @@ impl Connections {
                 () = stop.cancelled() => break,
                 Some(ended) = tasks.join_next() => log_failure(ended),
                 (stream, peer) = self.accept(), if tasks.len() < MAX_CONNECTIONS => {
-                    let connection = Connection {
+                    let connection = ServedConnection {
                         peer,
                         app: self.app.clone(),
                         hsts: None,
@@ -140,7 +140,7 @@ fn log_failure(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// One connection.
-struct Connection {
+struct ServedConnection {
     peer: SocketAddr,
     app: Router,
     /// The header `strict-transport-security` of every answer.
@@ -149,7 +149,7 @@ struct Connection {
     stop: CancellationToken,
 }
 
-impl Connection {
+impl ServedConnection {
     async fn serve_tls(self, stream: TcpStream, tls: TlsAccept) {
         set_nodelay(&stream);
         let opened = tokio::select! {
