@@ -76,6 +76,12 @@ fn every_setting_is_printed_with_its_origin() {
         --- stdout
         SETTING                                   VALUE                      FROM
         listen                                    127.0.0.1:4567             default
+        tls.cert                                  off                        default
+        tls.key                                   off                        default
+        tls.client_ca                             off                        default
+        tls.client_certificates                   required                   default
+        tls.hsts                                  365d                       default
+        metrics.listen                            off                        default
         data                                      easel-data                 default
         auth                                      tokens                     default
         auth.first_token                          off                        default

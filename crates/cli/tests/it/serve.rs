@@ -20,7 +20,7 @@ fn the_greeting_shows_the_next_steps() {
     running.wait_for("subscriptions add");
     check!(running.stderr(), @r#"
         [time]  WARN easel_server::server: master key created: keep a copy of this file, because a backup of the data folder needs it file=[folder]/data.key
-        [time]  INFO easel::commands::serve: server started address=127.0.0.1:[port] version="[version]" data=[folder]/data
+        [time]  INFO easel::commands::serve: server started address=127.0.0.1:[port] scheme="http" version="[version]" data=[folder]/data
         [time]  WARN easel::commands::serve: first token written to a file; read it there and remove the file path=[folder]/data.first-token
         easel listens on http://127.0.0.1:[port] and stores its data in [folder]/data
 

@@ -84,6 +84,18 @@ async fn commands_of_this_machine_have_a_listener_of_their_own_without_tls() {
         .send(server.request("GET", "/v1/status"), Bytes::new())
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body:?}");
+    let page = commands.get("/metrics").await;
+    for line in [
+        "easel_tls_handshakes_total{outcome=\"done\"} 1",
+        "easel_tls_handshakes_total{outcome=\"plain_http\"} 1",
+        "easel_tls_handshakes_total{outcome=\"failed\"} 0",
+        "easel_tls_files_failing 0",
+    ] {
+        assert!(
+            page.lines().any(|found| found == line),
+            "{line} is not in\n{page}"
+        );
+    }
     server.close().await;
 }
 
