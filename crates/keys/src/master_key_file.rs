@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::process::geteuid;
 use thiserror::Error;
 use tracing::warn;
 
@@ -119,8 +120,9 @@ fn read(path: &Path) -> Result<Option<MasterKey>, MasterKeyFileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(error)),
     };
-    let mode = fs::metadata(path).map_err(io_error)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    let metadata = fs::metadata(path).map_err(io_error)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & open_bits(metadata.uid()) != 0 {
         warn!(
             file = %path.display(),
             mode = format!("{mode:04o}"),
@@ -133,6 +135,16 @@ fn read(path: &Path) -> Result<Option<MasterKey>, MasterKeyFileError> {
         source,
     });
     key.map(Some)
+}
+
+/// Returns the permissions that open the file to others than its reader. If another user owns the file, as root
+/// owns a credential of systemd, the right of the group lets this process read.
+fn open_bits(owner: u32) -> u32 {
+    if owner == geteuid().as_raw() {
+        0o077
+    } else {
+        0o027
+    }
 }
 
 /// Writes a new file, with fsync before it returns.
@@ -158,4 +170,18 @@ fn remove_if_any(path: &Path) -> io::Result<()> {
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_owner_may_be_readable_by_its_group() {
+        let this_user = geteuid().as_raw();
+        assert_ne!(0o440 & open_bits(this_user), 0);
+        let other_user = this_user + 1;
+        assert_eq!(0o440 & open_bits(other_user), 0);
+        assert_ne!(0o444 & open_bits(other_user), 0);
+    }
 }
