@@ -5,6 +5,9 @@
 //! it to a file that only its owner can read. The file is beside the master key and not in the data
 //! folder, so that a copy of the folder has no readable secret. The file is written before the token is
 //! stored, so that a crash never leaves an unknown token.
+//!
+//! If the server may not write beside the master key, as when a service manager hands over the key in a
+//! read-only place, there is no first token. Commands on the same machine create tokens without one.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -32,6 +35,8 @@ pub(crate) enum FirstToken {
     ToShow(Secret<String>),
     /// The token is new, and the server has written it to this file.
     InFile(PathBuf),
+    /// There is no token, because the server may not write the file.
+    NotWritten,
 }
 
 /// Adds a first token if `tokens` is empty.
@@ -61,15 +66,30 @@ pub(crate) fn create_if_none(
             let secret = new_secret().map_err(TokensError::from)?;
             let master_key = config.keys.master_key_path(&config.data);
             let path = master_key.with_extension(EXTENSION);
-            write(&path, &secret).map_err(|source| StartError::FirstToken {
-                path: path.clone(),
-                source,
-            })?;
-            (secret, FirstToken::InFile(path))
+            match write(&path, &secret) {
+                Ok(()) => (secret, FirstToken::InFile(path)),
+                Err(error) if may_not_write(&error) => {
+                    warn!(
+                        path = %path.display(),
+                        %error,
+                        "first token not created; run `easel tokens create` on this machine"
+                    );
+                    return Ok(FirstToken::NotWritten);
+                }
+                Err(source) => return Err(StartError::FirstToken { path, source }),
+            }
         }
     };
     tokens.add("first", Scopes::ALL, &secret, now)?;
     Ok(first_token)
+}
+
+/// Returns whether the folder is not for this server to write to.
+fn may_not_write(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
 }
 
 fn write(path: &Path, secret: &Secret<String>) -> io::Result<()> {

@@ -292,7 +292,10 @@ impl Server {
     pub const fn first_token(&self) -> Option<&Secret<String>> {
         match &self.first_token {
             FirstToken::ToShow(secret) => Some(secret),
-            FirstToken::Existing | FirstToken::Preset | FirstToken::InFile(_) => None,
+            FirstToken::Existing
+            | FirstToken::Preset
+            | FirstToken::InFile(_)
+            | FirstToken::NotWritten => None,
         }
     }
 
@@ -300,7 +303,10 @@ impl Server {
     pub fn first_token_file(&self) -> Option<&Path> {
         match &self.first_token {
             FirstToken::InFile(path) => Some(path),
-            FirstToken::Existing | FirstToken::Preset | FirstToken::ToShow(_) => None,
+            FirstToken::Existing
+            | FirstToken::Preset
+            | FirstToken::ToShow(_)
+            | FirstToken::NotWritten => None,
         }
     }
 
