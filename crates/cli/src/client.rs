@@ -75,6 +75,18 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// Sends a GET request to `path`. Returns the body of the answer with its status, whatever the status is.
+    pub(crate) async fn get_with_status(&self, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+        let response = self.send(self.request(Method::GET, path, None)?).await?;
+        let status = response.status();
+        let body = tokio::time::timeout(TIMEOUT, response.into_body().collect());
+        let body = body
+            .await
+            .or_exit(Code::Unavailable)?
+            .or_exit(Code::Unavailable)?;
+        Ok((status, body.to_bytes()))
+    }
+
     /// Sends a GET request to the address of this client, which need not be an Easel server. Reads at most
     /// `max_bytes` of the answer.
     pub(crate) async fn get_file(&self, max_bytes: usize) -> Result<Bytes, Failure> {

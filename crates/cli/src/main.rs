@@ -9,6 +9,7 @@ mod catalog;
 mod client;
 mod commands;
 mod contact;
+mod core_dumps;
 mod exit_code;
 mod global_args;
 mod input;
@@ -16,6 +17,7 @@ mod logging;
 mod output;
 mod progress;
 mod secret_arg;
+mod service_manager;
 mod settings;
 mod signals;
 mod url;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::args::Args;
-use crate::exit_code::Code;
+use crate::exit_code::{Code, Failure};
 
 fn main() -> ExitCode {
     // The panic hook has already written the panic message to stderr.
@@ -35,6 +37,13 @@ fn main() -> ExitCode {
 fn run() -> ExitCode {
     let variable = settings::log_format_variable();
     logging::choose_format(std::env::args_os(), variable);
+    // Every command can have a token, and some have keys.
+    if let Err(error) = core_dumps::forbid() {
+        let error = anyhow::Error::new(error).context("failed to switch off core dumps");
+        let failure = Failure::new(Code::Unavailable, error);
+        output::report(&failure);
+        return failure.exit_code();
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(usage) => return output::usage(&usage),

@@ -14,6 +14,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::logging;
 use crate::output;
+use crate::service_manager::{self, ManagerNotice};
 use crate::settings::Settings;
 use crate::signals::{SignalRequest, Signals};
 use reload::Reload;
@@ -83,6 +84,7 @@ impl ServeArgs {
             greeting::greet(&server, &settings);
         }
         let mut reload = Reload::new(server.reloader(), settings);
+        service_manager::tell(ManagerNotice::Ready);
 
         let stop = CancellationToken::new();
         let mut run = Box::pin(server.run_until(stop.clone()));
@@ -95,6 +97,7 @@ impl ServeArgs {
                 },
             }
         }
+        service_manager::tell(ManagerNotice::Stopping);
         if logging::stderr_is_json() {
             info!(?drain, "draining");
         } else {

@@ -2,26 +2,36 @@
 
 mod screen;
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::client::{self, Client};
-use crate::exit_code::Failure;
+use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::output;
 
 const AFTER_HELP: &str = "\
 The exit code is 1 if something needs attention, so that scripts can test this.
 
+With --ready, the command asks only whether the server is ready (/readyz). Then
+the exit code is 0, or 69 if the server is not ready. A health check of a
+container needs this: a subscription on hold is no reason for a restart.
+
 Examples:
   easel status
   easel status --json | jq -r '.attention[].detail'
-  easel status >/dev/null || echo 'Easel needs attention'";
+  easel status >/dev/null || echo 'Easel needs attention'
+  easel status --ready";
 
 /// Show the state of the server and what needs attention
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct StatusArgs {}
+pub(crate) struct StatusArgs {
+    /// Ask only whether the server is ready
+    #[arg(long)]
+    ready: bool,
+}
 
 /// The status of the server.
 #[derive(Deserialize)]
@@ -97,6 +107,9 @@ struct AttentionJson {
 impl StatusArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let client = Client::from_args(global)?;
+        if self.ready {
+            return show_ready(&client).await;
+        }
         let answer = client.get("/v1/status").await?;
         let status: StatusJson = client::read(&answer)?;
         if global.json {
@@ -112,4 +125,15 @@ impl StatusArgs {
             Err(Failure::Attention)
         }
     }
+}
+
+/// Prints the answer of `/readyz`, which has the reasons if the server is not ready.
+async fn show_ready(client: &Client) -> Result<(), Failure> {
+    let (status, answer) = client.get_with_status("/readyz").await?;
+    output::with_line_break(&answer)?;
+    if status.is_success() {
+        return Ok(());
+    }
+    let error = anyhow!("the server is not ready: it answered {status}");
+    Err(Failure::new(Code::Unavailable, error))
 }

@@ -19,6 +19,8 @@ mod commands;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod core_dumps;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod doc_blocks;
@@ -82,6 +84,8 @@ mod running;
 mod sealed;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]

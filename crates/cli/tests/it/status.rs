@@ -83,6 +83,8 @@ fn an_item_that_needs_attention_gives_exit_code_1_also_with_json() {
         attention.iter().any(|item| item["code"] == "holding"),
         "{status}"
     );
+    // A restart would not help, so a probe of readiness does not ask for one.
+    assert_eq!(running.easel(&["status", "--ready"]).code, Some(0));
 }
 
 #[test]
@@ -94,4 +96,22 @@ fn without_a_server_the_exit_code_is_unavailable_not_attention() {
         --- stderr
         error: no server is running on easel-data; start one with `easel serve`, or give its folder with --data or its address with --url
         ");
+}
+
+#[test]
+fn readiness_needs_a_server_that_answers() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let ready = running.easel(&["status", "--ready"]);
+    assert_eq!(
+        (ready.code, ready.stderr.as_str()),
+        (Some(0), ""),
+        "{ready}"
+    );
+    let answer: Value = serde_json::from_str(&ready.stdout).unwrap();
+    assert_eq!(answer["ready"], true, "{ready}");
+    let data = running.data().to_owned();
+    running.kill();
+    let args = ["status", "--ready", "--data", data.to_str().unwrap()];
+    assert_eq!(easel(folder.path(), &args).code, Some(69));
 }
