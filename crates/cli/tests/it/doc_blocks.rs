@@ -169,6 +169,7 @@ run! {
     delivery: "docs/delivery.md",
     hosted_canvas: "docs/hosted-canvas.md",
     import: "docs/import.md",
+    installing: "docs/installing.md",
     operating: "docs/operating.md",
     operator_events: "docs/operator-events.md",
     other_lms: "docs/other-lms.md",

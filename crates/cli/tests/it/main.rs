@@ -69,6 +69,8 @@ mod memory;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod pipes;
 #[cfg(test)]
 mod planted_secrets;
