@@ -12,7 +12,7 @@ use tracing::warn;
 
 /// What the server tells the service manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ManagedState {
+pub(crate) enum ManagerNotice {
     /// The server accepts requests.
     Ready,
     /// The server finishes its work and ends.
@@ -20,14 +20,14 @@ pub(crate) enum ManagedState {
 }
 
 /// Tells the service manager, if there is one. A failure is logged: it must not end a server that works.
-pub(crate) fn tell(state: ManagedState) {
+pub(crate) fn tell(state: ManagerNotice) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else {
         return;
     };
     let sent = address(socket.as_bytes()).and_then(|address| {
         let message = match state {
-            ManagedState::Ready => "READY=1",
-            ManagedState::Stopping => "STOPPING=1",
+            ManagerNotice::Ready => "READY=1",
+            ManagerNotice::Stopping => "STOPPING=1",
         };
         UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address)
     });

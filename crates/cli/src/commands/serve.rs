@@ -15,7 +15,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::logging;
 use crate::output;
-use crate::service_manager::{self, ManagedState};
+use crate::service_manager::{self, ManagerNotice};
 use crate::settings::Settings;
 use crate::signals::{SignalRequest, Signals};
 use reload::Reload;
@@ -90,7 +90,7 @@ impl ServeArgs {
             greeting::greet(&server, &settings);
         }
         let mut reload = Reload::new(server.reloader(), settings);
-        service_manager::tell(ManagedState::Ready);
+        service_manager::tell(ManagerNotice::Ready);
 
         let stop = CancellationToken::new();
         let mut run = Box::pin(server.run_until(stop.clone()));
@@ -103,7 +103,7 @@ impl ServeArgs {
                 },
             }
         }
-        service_manager::tell(ManagedState::Stopping);
+        service_manager::tell(ManagerNotice::Stopping);
         if logging::stderr_is_json() {
             info!(?drain, "draining");
         } else {
