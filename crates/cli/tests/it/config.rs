@@ -169,6 +169,12 @@ webhook = { url = \"https://grades.example/hook\" }
         --- stdout
         SETTING                               VALUE                      FROM
         listen                                0.0.0.0:4567               other.toml:2:10
+        tls.cert                              off                        default
+        tls.key                               off                        default
+        tls.client_ca                         off                        default
+        tls.client_certificates               required                   default
+        tls.hsts                              365d                       default
+        metrics.listen                        off                        default
         data                                  elsewhere                  --data
         auth                                  tokens                     default
         auth.first_token                      off                        default
