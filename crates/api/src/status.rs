@@ -113,7 +113,7 @@ struct LogJson {
 struct AuditStatusJson {
     /// Whether the latest write failed. Then nothing is changed, and no payload is shown.
     failing: bool,
-    /// The number of faults that the start of the server found.
+    /// The number of faults that the start of the server found. Always 0 for a confined caller.
     damaged: u64,
 }
 
@@ -184,7 +184,10 @@ pub(crate) async fn show(
         disk: if is_operator { disk(&api).await } else { None },
         audit: AuditStatusJson {
             failing: api.audit.is_failing(),
-            damaged: u64::try_from(api.audit.found_at_start().len()).unwrap_or(u64::MAX),
+            damaged: match caller.reach {
+                Reach::Everything => api.audit.found_at_start().len() as u64,
+                Reach::RootAccount(_) => 0,
+            },
         },
         quarantine: QuarantineJson {
             writable: !api.quarantine.is_refusing(),

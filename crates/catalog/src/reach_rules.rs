@@ -55,8 +55,8 @@ impl ReachRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use EventOrigin::{Job, Neither, Request};
     use crate::{EventDetails, Facts};
+    use EventOrigin::{Job, Neither, Request};
 
     const STRICT: ReachRules = ReachRules {
         job_events: false,

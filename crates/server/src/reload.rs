@@ -97,6 +97,11 @@ impl Reloader {
     ///
     /// Fails if a subscription is invalid or a store cannot be used.
     pub async fn reload(&self, prepared: Prepared) -> Result<Reloaded, ReloadError> {
+        // The future has old and new settings, so it is large.
+        Box::pin(self.apply(prepared)).await
+    }
+
+    async fn apply(&self, prepared: Prepared) -> Result<Reloaded, ReloadError> {
         let Prepared {
             config,
             catalog_files,

@@ -90,11 +90,16 @@ pub struct Server {
 impl Server {
     /// Prepares the settings, opens the files of the data folder, and listens.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Box::pin(Self::start_prepared(config.prepare()?)).await
+        Self::start_prepared(config.prepare()?).await
     }
 
     /// Opens the files of the data folder, and listens.
     pub async fn start_prepared(prepared: Prepared) -> Result<Self, StartError> {
+        // The future has everything that starts, so it is large.
+        Box::pin(Self::open(prepared)).await
+    }
+
+    async fn open(prepared: Prepared) -> Result<Self, StartError> {
         let config = prepared.config.clone();
         let metrics = gauges::recorder()?;
         let folder = DataFolder::lock(&config.data)?;

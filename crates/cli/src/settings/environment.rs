@@ -49,7 +49,8 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
     }
     let id = easel_variables.remove(ACCESS_KEY_ID);
     let secret = easel_variables.remove(SECRET_ACCESS_KEY);
-    match key_pair(id, secret, easel_variables.remove(KEY_REACH)) {
+    let reach = easel_variables.remove(KEY_REACH);
+    match key_pair(id, secret, reach.as_ref()) {
         Ok(None) => (),
         Ok(Some(pair)) => {
             let origin = SettingOrigin::Variable(ACCESS_KEY_ID.to_owned());
@@ -103,7 +104,7 @@ fn removed(name: &str) -> Option<(&'static str, &'static str)> {
 fn key_pair(
     id: Option<Secret<String>>,
     secret: Option<Secret<String>>,
-    reach: Option<Secret<String>>,
+    reach: Option<&Secret<String>>,
 ) -> Result<Option<KinesisKey>, Vec<SettingsError>> {
     let half = |present, missing| Err(vec![SettingsError::HalfKeyPair { present, missing }]);
     let (id, secret) = match (id, secret) {
@@ -113,7 +114,7 @@ fn key_pair(
         (None, Some(_)) => return half(SECRET_ACCESS_KEY, ACCESS_KEY_ID),
         (Some(id), Some(secret)) => (id, secret),
     };
-    let parsed = match &reach {
+    let parsed = match reach {
         Some(text) => text.expose().parse(),
         None => Ok(Reach::Everything),
     };

@@ -16,6 +16,7 @@ mod keys;
 mod parking;
 #[cfg(test)]
 mod reaches;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod serving;

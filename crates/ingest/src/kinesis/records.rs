@@ -53,7 +53,7 @@ pub(super) async fn get_records(
     // The caller of a call that shows no events needs no entry.
     let note = if note.shown.count > 0 {
         let actor = reader.unwrap_or("local");
-        Some(note.by(actor, Reach::Everything, "events.read"))
+        Some(note.by(actor, reach.clone(), "events.read"))
     } else {
         None
     };

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod caliper;

@@ -112,13 +112,17 @@ pub(super) struct World {
     pub(super) things_of_a: Things,
     /// What nobody has.
     pub(super) missing: Things,
-    _receiver: Receiver,
+    receiver: Receiver,
     _folder: TempDir,
 }
 
 impl World {
     /// Starts a server, and lets A and B send events and subscribe.
     pub(super) async fn start() -> Self {
+        Box::pin(Self::open()).await
+    }
+
+    async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (reach_a, reach_b) = (reach(ACCOUNT_A), reach(ACCOUNT_B));
         let server = TestServer::open(Config {
@@ -158,7 +162,7 @@ impl World {
             },
             a,
             b,
-            _receiver: receiver,
+            receiver,
             _folder: folder,
         };
         world.plant().await;
@@ -167,7 +171,7 @@ impl World {
 
     /// Lets A and B subscribe and send.
     async fn plant(&mut self) {
-        let url = format!("{}/refuse?{MARKER}", self._receiver.url());
+        let url = format!("{}/refuse?{MARKER}", self.receiver.url());
         let (a, b) = (self.a.all.clone(), self.b.all.clone());
         for (token, name) in [(&a, MARKER), (&b, "grades"), (&a, "grades")] {
             let spec = json!({ "name": name, "webhook": { "url": url }, "start": "earliest" });
