@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use easel_access::{Caller, Scope, Scopes, TokenChange, TokenLimits, TokenSettings};
+use easel_access::{Amendment, Caller, Scope, Scopes, TokenChange, TokenLimits, TokenSettings};
 use easel_audit::AuditNote;
 use easel_catalog::Reach;
 use jiff::Timestamp;
@@ -92,7 +92,8 @@ pub(crate) async fn create(
     let (token, secret) = created.await??;
     let note = AuditNote::of_object(token.id.clone())
         .with("name", token.settings.name.clone())
-        .with("scopes", token.settings.scopes.to_string());
+        .with("scopes", token.settings.scopes.to_string())
+        .with("reach", token.settings.reach.to_string());
     let created = MadeTokenJson {
         details: token.into(),
         token: secret,
@@ -108,7 +109,7 @@ pub(crate) async fn change(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Body,
-) -> Result<Json<TokenJson>, ApiError> {
+) -> Result<(Extension<AuditNote>, Json<TokenJson>), ApiError> {
     let patch: TokenPatchJson = body.parse(INVALID)?;
     let now = api.clock.now();
     if let Some(name) = &patch.name {
@@ -120,10 +121,29 @@ pub(crate) async fn change(
         max_requests_per_second: patch.max_requests_per_second.try_map(request_limit)?,
         max_bytes_per_second: patch.max_bytes_per_second.try_map(byte_limit)?,
     };
+    let note = AuditNote::default().with("changed", changed_members(&change));
     let (tokens, wanted) = (api.tokens, id.clone());
     let changed = spawn_blocking(move || tokens.change(&wanted, &caller.reach, change));
     let token = changed.await??.ok_or_else(|| missing(&id))?;
-    Ok(Json(token.into()))
+    Ok((Extension(note), Json(token.into())))
+}
+
+/// Returns the names of the members that a change sets or removes.
+fn changed_members(change: &TokenChange) -> Vec<&'static str> {
+    let members = [
+        ("name", change.name.is_some()),
+        ("expires_at", change.expires_at != Amendment::Keep),
+        (
+            "max_requests_per_second",
+            change.max_requests_per_second != Amendment::Keep,
+        ),
+        (
+            "max_bytes_per_second",
+            change.max_bytes_per_second != Amendment::Keep,
+        ),
+    ];
+    let changed = members.into_iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(name, _)| name).collect()
 }
 
 /// Gives a token a new secret. The old secret works until the overlap is over. Streams that were opened with the

@@ -112,16 +112,16 @@ async fn admitted_records_are_neither_listed_nor_counted_also_after_a_reopen() {
 #[tokio::test]
 async fn a_page_for_a_reach_has_only_the_records_of_senders_with_this_reach() {
     let quarantine = quarantine();
-    let of = |reach: &str, bytes| NewQuarantined {
+    let sent_by = |reach: &str, bytes| NewQuarantined {
         reach: (!reach.is_empty()).then(|| reach.into()),
         ..item(bytes)
     };
     let items = vec![
-        of("root_account:7", b"a"),
-        of("root_account:8", b"b"),
-        of("", b"c"),
-        of("root_account:7", b"d"),
-        of("root_account:8", b"e"),
+        sent_by("root_account:7", b"a"),
+        sent_by("root_account:8", b"b"),
+        sent_by("", b"c"),
+        sent_by("root_account:7", b"d"),
+        sent_by("root_account:8", b"e"),
     ];
     let offsets = quarantine.put(items).await.unwrap();
     let mut from = Offset::ZERO;
