@@ -69,7 +69,10 @@ async fn a_change_is_recorded_with_its_object_and_the_names_of_changed_fields() 
         ]
     );
     assert_eq!(found[1].2, json!({ "changed": ["events", "webhook.url"] }));
-    assert_eq!(found[3].2, json!({ "name": "reader", "scopes": "read" }));
+    assert_eq!(
+        found[3].2,
+        json!({ "name": "reader", "scopes": "read", "reach": "*" })
+    );
     let text = format!("{found:?}");
     assert!(
         !text.contains("hunter") && !text.contains("easel_"),

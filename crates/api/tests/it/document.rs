@@ -62,7 +62,7 @@ async fn every_route_that_is_not_public_requires_a_token_and_the_right_scope() {
             assert_eq!(refused, !reads, "{method} {path}");
         }
     }
-    assert_eq!(route_count, 60);
+    assert_eq!(route_count, 62);
 }
 
 #[tokio::test]

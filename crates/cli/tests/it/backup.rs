@@ -160,7 +160,7 @@ fn a_backup_lists_its_files_and_overwrites_no_other_folder() {
     check!(running.easel(&["backup", "copy", "--json"]), @r#"
         exit 0
         --- stdout
-        {"files":[{"name":"sources.db","bytes":40960},{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":20480},{"name":"keys.db","bytes":28672},{"name":"state.db","bytes":81920},{"name":"audit.db","bytes":28672},{"name":"audit.head","bytes":304},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
+        {"files":[{"name":"sources.db","bytes":40960},{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":36864},{"name":"keys.db","bytes":28672},{"name":"state.db","bytes":81920},{"name":"audit.db","bytes":28672},{"name":"audit.head","bytes":304},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
         --- stderr
         the backup needs the master key, which it does not contain; keep a copy of [folder]/data.key in another place
         "#);

@@ -32,7 +32,9 @@ fn start(data: &Path, args: &[&str]) -> Running {
         let signing = format!("file:{}", file.display());
         command
             .env("EASEL_CANVAS_SERVICE__SIGNING_SECRET", signing)
-            .env("EASEL_CANVAS_SERVICE__ENCRYPTION_SECRET", SECRET);
+            .env("EASEL_CANVAS_SERVICE__ENCRYPTION_SECRET", SECRET)
+            // Streams of Data Services can want events of jobs.
+            .env("EASEL_REACH__JOB_EVENTS", "true");
     })
 }
 

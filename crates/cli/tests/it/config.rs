@@ -127,6 +127,8 @@ fn every_setting_is_printed_with_its_origin() {
         webhook.ca_file                           off                        default
         webhook.allow                             off                        default
         webhook.proxy                             off                        default
+        reach.job_events                          false                      default
+        reach.events_without_root_account         false                      default
         masking.names                             off                        default
         kinesis.keys                              none                       default
         caliper.roles                             none                       default
@@ -221,6 +223,8 @@ webhook = { url = \"https://grades.example/hook\" }
         webhook.ca_file                       off                        default
         webhook.allow                         off                        default
         webhook.proxy                         off                        default
+        reach.job_events                      false                      default
+        reach.events_without_root_account     false                      default
         masking.names                         off                        default
         kinesis.keys                          canvas (secret hidden)     other.toml:9:11
         caliper.roles                         none                       default
