@@ -2,7 +2,7 @@
 //!
 //! A caller that is confined to one root account uses plain names. They mean subscriptions of its own reach
 //! only, so the answer for somebody else's subscription is that for one that does not exist. Every other
-//! caller uses the full name, such as `grades@21070000000000001`.
+//! caller uses the full name, such as `grades@21070000000000001`, or the plain name if only one subscription has it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use easel_access::Caller;
 use easel_catalog::Reach;
-use easel_subscriptions::{Balance, FullName, Subscription, Subscriptions};
+use easel_subscriptions::{Balance, FullName, Subscription};
 
 use crate::Api;
 use crate::api_error::ApiError;
@@ -34,18 +34,18 @@ impl fmt::Display for CallerName {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for CallerName {
+impl FromRequestParts<Api> for CallerName {
     type Rejection = ApiError;
 
-    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(head: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = head.extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(no_caller)?;
-        let parameters = RawPathParams::from_request_parts(head, state).await;
+        let parameters = RawPathParams::from_request_parts(head, api).await;
         let parameters = parameters.map_err(|_unreadable| bad_path())?;
         let name = parameters.iter().find(|(key, _)| *key == "name");
         let (_, text) = name.ok_or_else(bad_path)?;
         Ok(Self {
-            full: Subscriptions::full_name(&caller.reach, text)?,
+            full: api.subscriptions.full_name(&caller.reach, text)?,
             text: text.to_owned(),
             caller,
         })

@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use easel_access::Caller;
 use easel_audit::AuditNote;
 use easel_catalog::{EventOrigin, EventType};
-use easel_subscriptions::{Format, SinkSpec, Spec, Subscriptions};
+use easel_subscriptions::{Format, SinkSpec, Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -108,7 +108,7 @@ fn spec(api: &Api, caller: &Caller, new: &NewTestDeliveryJson) -> Result<Spec, A
             Err(ApiError::invalid(INVALID, detail).with_pointer("/format"))
         }
         (Some(name), None) => {
-            let name = Subscriptions::full_name(&caller.reach, name)?;
+            let name = api.subscriptions.full_name(&caller.reach, name)?;
             Ok(api.subscriptions.get(&name)?.spec.clone())
         }
         (None, Some(url)) => {

@@ -3,7 +3,7 @@
 //! Every caller acts for one root account. A tool of LTI 2 sees only what it created itself. Every other
 //! caller, such as Canvas's page of data services, sees all subscriptions of its root account.
 
-use easel_catalog::{self as catalog, Reach};
+use easel_catalog::{Reach, RootAccount};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -64,11 +64,9 @@ impl CanvasCaller {
         })
     }
 
-    /// Returns the reach of the root account: by its id, or else by its UUID.
+    /// Returns the reach of the root account.
     pub(crate) fn reach(&self) -> Reach {
-        let mut names = self.root_account.names();
-        let account = names.find_map(|name| name.parse().ok());
-        account.map_or(Reach::Everything, Reach::RootAccount)
+        self.root_account.reach()
     }
 
     /// Returns `sub` if the caller is an LTI 2 tool.
@@ -96,14 +94,12 @@ impl CanvasAccount {
         }
     }
 
-    /// Returns the reach of a subscription of the account: by UUID if there is one, else by id.
+    /// Returns the reach of a subscription of the account: by id, or else by UUID. A UUID of digits would be an id.
     pub(crate) fn reach(&self) -> Reach {
-        let uuid = self.uuid.iter().filter(|uuid| {
-            let account = uuid.parse::<catalog::RootAccount>();
-            account.is_ok_and(|account| !account.is_id())
-        });
-        let names = uuid.chain(&self.id);
-        let mut accounts = names.filter_map(|name| name.parse().ok());
+        let parse = |name: &String| name.parse::<RootAccount>().ok();
+        let id = self.id.iter().filter_map(parse).filter(RootAccount::is_id);
+        let uuid = self.uuid.iter().filter_map(parse);
+        let mut accounts = id.chain(uuid.filter(|account| !account.is_id()));
         // The conditions of the subscription name the account too. So without a name that a reach can have, the
         // subscription still gets only the events of the account.
         accounts

@@ -293,15 +293,28 @@ impl Subscriptions {
         })
     }
 
-    /// Returns the full name that a caller with this reach means by `text`.
+    /// Returns the full name that a caller with this reach means by `text`. A caller without a confined reach may
+    /// leave out the root account if only one subscription has the name.
     ///
     /// # Errors
     ///
     /// Fails with [`ChangeError::Unknown`] if no subscription can have this name. So a name that is invalid
     /// and a name that nobody has are the same.
-    pub fn full_name(reach: &Reach, text: &str) -> Result<FullName, ChangeError> {
-        FullName::meant_by(reach, text).ok_or_else(|| ChangeError::Unknown {
+    pub fn full_name(&self, reach: &Reach, text: &str) -> Result<FullName, ChangeError> {
+        let meant = FullName::meant_by(reach, text).ok_or_else(|| ChangeError::Unknown {
             name: text.to_owned(),
+        })?;
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        if *reach != Reach::Everything
+            || meant.reach != Reach::Everything
+            || by_name.contains_key(&meant)
+        {
+            return Ok(meant);
+        }
+        let mut same_name = by_name.keys().filter(|known| known.name == meant.name);
+        Ok(match (same_name.next(), same_name.next()) {
+            (Some(only), None) => only.clone(),
+            (Some(_), Some(_)) | (None, _) => meant,
         })
     }
 

@@ -164,5 +164,5 @@ pub(crate) fn path(id: &str) -> String {
 
 /// Returns the full name of a subscription of the root account 1.
 pub(crate) fn full_name(id: &str) -> FullName {
-    format!("{id}@{}", uuid(1)).parse().unwrap()
+    format!("{id}@1").parse().unwrap()
 }

@@ -166,72 +166,26 @@ webhook = { url = \"https://grades.example/hook\" }
         .env("EASEL_DRAIN", "45s")
         .output()
         .unwrap();
-    check!(Ran::new(&output), @r"
-        exit 0
-        --- stdout
-        SETTING                               VALUE                      FROM
-        listen                                0.0.0.0:4567               other.toml:2:10
-        tls.cert                              off                        default
-        tls.key                               off                        default
-        tls.client_ca                         off                        default
-        tls.client_certificates               required                   default
-        tls.hsts                              365d                       default
-        metrics.listen                        off                        default
-        data                                  elsewhere                  --data
-        auth                                  tokens                     default
-        auth.first_token                      off                        default
-        oidc.issuer                           off                        default
-        oidc.audience                         off                        default
-        oidc.jwks_url                         off                        default
-        oidc.scopes_claim                     scope                      default
-        oidc.ingest                           off                        default
-        oidc.read                             off                        default
-        oidc.manage                           off                        default
-        oidc.reach_claim                      off                        default
-        oidc.everything                       off                        default
-        oidc.leeway                           1m                         default
-        drain                                 45s                        EASEL_DRAIN
-        keys.master_key_file                  off                        default
-        keys.master_key                       off                        default
-        keys.previous_master_key              off                        default
-        keys.rotate_every                     30d                        default
-        keys.issuer                           easel                      default
-        catalog.folder                        off                        default
-        caliper.application                   http://www.canvaslms.com/  default
-        triggers.shard                        0                          default
-        triggers.nulls                        dropped                    default
-        triggers.submission_rule              newest                     default
-        log.max_age                           14d                        other.toml:6:11
-        log.max_bytes                         20GB                       other.toml:7:13
-        log.duplicate_window                  1000000                    default
-        quarantine.max_bytes                  1GiB                       default
-        audit.max_age                         400d                       default
-        ingest.max_event_bytes                1MiB                       default
-        ingest.max_request_bytes              16MiB                      default
-        ingest.max_in_flight_bytes            128MiB                     default
-        ingest.hold                           20s                        default
-        delivery.deactivate_after             3d                         default
-        delivery.dead_letter_retention        30d                        default
-        kinesis.stream                        live-events                default
-        canvas_service.encryption_secret      off                        default
-        canvas_service.signing_secret         off                        default
-        canvas_service.signing_secret_deprec  off                        default
-        ated
-        canvas_service.jwks_file              off                        default
-        canvas_service.path                   off                        default
-        canvas_service.listen                 off                        default
-        webhook.ca_file                       off                        default
-        webhook.allow                         off                        default
-        webhook.proxy                         off                        default
-        reach.job_events                      false                      default
-        reach.events_without_root_account     false                      default
-        masking.names                         off                        default
-        kinesis.keys                          canvas (secret hidden)     other.toml:9:11
-        caliper.roles                         none                       default
-        sources                               none                       default
-        subscriptions                         grades                     other.toml:13:1
-        --- stderr
-        ");
+    // Only what is not a default; another test shows all settings.
+    let stdout = Ran::new(&output).stdout();
+    let changed = stdout.lines().filter(|line| !line.ends_with("default"));
+    let changed: Vec<String> = changed
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            "SETTING VALUE FROM",
+            "listen 0.0.0.0:4567 other.toml:2:10",
+            "data elsewhere --data",
+            "drain 45s EASEL_DRAIN",
+            "log.max_age 14d other.toml:6:11",
+            "log.max_bytes 20GB other.toml:7:13",
+            "ated",
+            "kinesis.keys canvas (secret hidden) other.toml:9:11",
+            "subscriptions grades other.toml:13:1",
+        ]
+    );
 }
 
 #[test]

@@ -262,3 +262,22 @@ proptest! {
         runtime.block_on(run(steps));
     }
 }
+
+/// A second feed in one process counts from its own beginning.
+#[test]
+fn a_confined_subscription_counts_with_the_feed_that_runs() {
+    let steps = vec![
+        Step::Subscribe {
+            who: 1,
+            past: false,
+        },
+        Step::Append(vec![(1, 0), (0, 0), (1, 2)]),
+        Step::Wait(20_000),
+        Step::Drain,
+        Step::Wait(20_000),
+        Step::Append(vec![(0, 3), (1, 0), (0, 0), (1, 4)]),
+    ];
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(run(steps));
+}

@@ -86,8 +86,8 @@ async fn readiness_has_counts_and_names_only_for_readers() {
     while get(&server, "/readyz", None).await.0 != StatusCode::OK {
         tokio::task::yield_now().await;
     }
-    let words = r#"{"ready":true,"log":"writable","deliveries":"running"}"#;
-    let details = r#"{"ready":true,"log":"writable","deliveries":"running","lanes":1,"active":1,"holding":0}"#;
+    let words = r#"{"ready":true,"log":"writable","audit":"writable","deliveries":"running"}"#;
+    let details = r#"{"ready":true,"log":"writable","audit":"writable","deliveries":"running","lanes":1,"active":1,"holding":0}"#;
     for (token, wanted) in [
         (None, words),
         (Some("wrong"), words),

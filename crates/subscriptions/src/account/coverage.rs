@@ -137,6 +137,12 @@ impl Coverage {
 }
 
 impl Joined {
+    /// Returns true if this feed counts.
+    fn is_of(&self, position: &Arc<FeedPosition>) -> bool {
+        let own = self.position.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, position))
+    }
+
     /// Returns how many events between the point and `to` are known to be within the reach of `account`.
     fn counted_before(&self, account: &RootAccount, to: Offset) -> u64 {
         let position = self.position.as_ref();
@@ -157,12 +163,20 @@ impl Account {
 
     /// Lets a feed count the events within the reach from its position on. The feed must count the reach already, and
     /// its position must not change meanwhile. Returns `false` if the account is ahead of the feed; the call must then
-    /// be repeated after the feed has moved. Has no effect if the account is not confined, or has joined before.
+    /// be repeated after the feed has moved. Has no effect if the account is not confined, or has joined this feed
+    /// before. The counts of another feed, which has ended, are forgotten.
     pub fn join(&mut self, position: &Arc<FeedPosition>) -> bool {
-        let Some(coverage) = &self.coverage else {
+        let Some(coverage) = &mut self.coverage else {
             return true;
         };
         let mark = position.mark(&coverage.account);
+        if coverage
+            .joined
+            .as_ref()
+            .is_some_and(|joined| !joined.is_of(position))
+        {
+            coverage.joined = None;
+        }
         let may_join = coverage.joined.is_some() || self.matched_to <= mark.offset;
         if may_join {
             self.join_at(Some(Arc::clone(position)), mark);

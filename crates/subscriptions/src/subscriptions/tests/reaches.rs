@@ -55,6 +55,16 @@ async fn a_name_is_unique_within_a_reach_and_a_change_affects_one_of_them() {
     assert_eq!(text, "subscription \"grades\" does not exist");
     let elsewhere = subscriptions.get(&full_name("grades@9")).unwrap_err();
     assert_eq!(elsewhere.to_string(), text);
+
+    // A plain name is enough for a caller for everything if only one subscription has the name.
+    let meant = |reach: &str, text| {
+        let meant = subscriptions.full_name(&reach.parse().unwrap(), text);
+        meant.unwrap().to_string()
+    };
+    assert_eq!(meant("*", "grades"), "grades");
+    subscriptions.remove(&full_name("grades@8")).await.unwrap();
+    assert_eq!(meant("*", "grades"), "grades@7");
+    assert_eq!(meant("root_account:9", "grades"), "grades@9");
 }
 
 #[tokio::test]
