@@ -269,7 +269,11 @@ impl KinesisDoor {
         };
         let call = match taken.answer {
             CallBody::Put(put) => {
-                let response = put.answer(&self.streams, taken.appended, taken.quarantined)?;
+                let response = put.answer(
+                    (&self.streams, &parser.reach),
+                    taken.appended,
+                    taken.quarantined,
+                )?;
                 return Ok(keep_until_sent(taken.room, response));
             }
             CallBody::Other(call) => call,
@@ -284,12 +288,12 @@ impl KinesisDoor {
                 records::get_records(self, &call, &parser.reach, reader.flatten()).await
             }
             KinesisOperation::GetShardIterator => iterator::get_shard_iterator(self, &call).await,
-            KinesisOperation::CreateStream => describe::create_stream(self, &call),
+            KinesisOperation::CreateStream => describe::create_stream(self, &call, &parser.reach),
             KinesisOperation::DescribeStream => describe::describe_stream(self, &call),
             KinesisOperation::DescribeStreamSummary => {
                 describe::describe_stream_summary(self, &call)
             }
-            KinesisOperation::ListStreams => describe::list_streams(self, &call),
+            KinesisOperation::ListStreams => describe::list_streams(self, &call, &parser.reach),
             KinesisOperation::ListShards => shards::list_shards(&call),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use axum::response::Response;
+use easel_catalog::Reach;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -28,6 +29,7 @@ const TOKEN_PREFIX: &str = "easel-after-";
 pub(super) fn create_stream(
     door: &KinesisDoor,
     call: &KinesisCall,
+    reach: &Reach,
 ) -> Result<Response, KinesisError> {
     let request: CreateStreamJson = call.parse()?;
     let mut violations = Violations::default();
@@ -36,7 +38,7 @@ pub(super) fn create_stream(
     violations.check_name("streamName", name);
     violations.check()?;
     if let Some(stream) = name.and_then(StreamName::parse) {
-        door.streams.remember(stream);
+        door.streams.remember(reach, stream);
     }
     Ok(call.format.empty_answer())
 }
@@ -62,10 +64,11 @@ pub(super) fn describe_stream_summary(
 pub(super) fn list_streams(
     door: &KinesisDoor,
     call: &KinesisCall,
+    reach: &Reach,
 ) -> Result<Response, KinesisError> {
     let request: ListStreamsJson = call.parse()?;
     let (start, limit) = (request.start()?, request.limit());
-    let (names, has_more) = door.streams.list_after(start, limit);
+    let (names, has_more) = door.streams.list_after(reach, start, limit);
     let token = names.last().filter(|_last| has_more);
     call.answer(&ListStreamsAnswerJson {
         stream_names: names.iter().map(ToString::to_string).collect(),

@@ -102,11 +102,11 @@ impl Put {
     /// Returns the response with the sequence number of each stored record.
     pub(super) fn answer(
         self,
-        streams: &Streams,
+        (streams, reach): (&Streams, &Reach),
         appended: Result<Vec<Appended>, NotStored>,
         quarantined: Result<Vec<Offset>, NotStored>,
     ) -> Result<Response, KinesisError> {
-        streams.remember(self.stream);
+        streams.remember(reach, self.stream);
         let mut appended = appended.unwrap_or_default().into_iter();
         let mut quarantined = quarantined.unwrap_or_default().into_iter();
         let sequence = |kind| match kind {

@@ -3,9 +3,11 @@
 //! Any valid name leads to the log, so that a misspelt name loses no event. The names used since the
 //! start are remembered, up to a limit, for tools that list streams.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use easel_catalog::Reach;
 
 const ARN_PREFIX: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/";
 const MAX_NAMES: usize = 1_000;
@@ -43,33 +45,49 @@ impl fmt::Display for StreamName {
     }
 }
 
-/// The names in use.
+/// The names in use, by the reach of the callers that used them. Nobody sees a name that only others have used.
 #[derive(Debug)]
-pub(super) struct Streams(Mutex<BTreeSet<StreamName>>);
+pub(super) struct Streams {
+    configured: StreamName,
+    used: Mutex<HashMap<Reach, BTreeSet<StreamName>>>,
+}
 
 impl Streams {
-    /// Creates the list with the `configured` name.
+    /// Creates the list with the `configured` name, which everybody sees.
     pub(super) fn new(configured: String) -> Self {
-        Self(Mutex::new(BTreeSet::from([StreamName(configured)])))
+        Self {
+            configured: StreamName(configured),
+            used: Mutex::default(),
+        }
     }
 
-    /// Adds a name, unless there are too many names.
-    pub(super) fn remember(&self, name: StreamName) {
-        let mut names = self.names();
+    /// Adds a name that a caller with this reach has used, unless there are too many names.
+    pub(super) fn remember(&self, reach: &Reach, name: StreamName) {
+        let mut used = self.used();
+        let names = used.entry(reach.clone()).or_default();
         if names.len() < MAX_NAMES {
             names.insert(name);
         }
     }
 
-    /// Returns at most `limit` names after `start`, in order, and whether there are more.
-    pub(super) fn list_after(&self, start: &str, limit: usize) -> (Vec<StreamName>, bool) {
-        let names = self.names();
-        let mut rest = names.iter().filter(|name| *name.0 > *start).cloned();
+    /// Returns at most `limit` names after `start` that a caller with this reach may see, in order, and whether
+    /// there are more.
+    pub(super) fn list_after(
+        &self,
+        reach: &Reach,
+        start: &str,
+        limit: usize,
+    ) -> (Vec<StreamName>, bool) {
+        let used = self.used();
+        let seen = used.iter().filter(|(owner, _)| reach.includes(owner));
+        let names = seen.flat_map(|(_, names)| names);
+        let names: BTreeSet<_> = names.chain([&self.configured]).collect();
+        let mut rest = names.into_iter().filter(|name| *name.0 > *start).cloned();
         let page = rest.by_ref().take(limit).collect();
         (page, rest.next().is_some())
     }
 
-    fn names(&self) -> MutexGuard<'_, BTreeSet<StreamName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn used(&self) -> MutexGuard<'_, HashMap<Reach, BTreeSet<StreamName>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -163,6 +163,20 @@ async fn a_key_pair_reads_only_the_events_of_its_root_account() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_pair_lists_only_the_streams_that_its_root_account_has_named() {
+    let world = World::start().await;
+    for (key, stream) in [("key-a", MARKER), ("key-b", "stream_of_b")] {
+        let create = format!(r#"{{"StreamName":"{stream}","ShardCount":1}}"#);
+        let created = world.kinesis(key, "CreateStream", &create).await;
+        assert_eq!(created.status, StatusCode::OK, "{created:?}");
+    }
+    let listed = world.kinesis("key-b", "ListStreams", "{}").await;
+    let names = &listed.json()["StreamNames"];
+    assert_eq!(names, &serde_json::json!(["live-events", "stream_of_b"]));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_of_another_root_account_is_in_the_quarantine_of_its_sender() {
     let world = World::start().await;
     let forged = event("forged_by_b", Some(ACCOUNT_A));
