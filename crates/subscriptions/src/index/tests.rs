@@ -409,3 +409,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_event_is_judged_only_for_the_confined_subscriptions_of_its_root_account() {
+    let judged = |rules: ReachRules, id, uuid| {
+        let mut index = Index::default();
+        for number in 0..1_000 {
+            let reach = format!("root_account:{number}").parse().unwrap();
+            let globs: [&[&str]; 3] = [&["*"], &[], &[]];
+            let member =
+                confined_subscription(number, globs, Conditions::default(), (reach, rules));
+            index.insert(&member);
+        }
+        let record = record("grade_change", id, uuid);
+        visited_by(&mut index, &record, &FilterFacts::new(b""));
+        let mut count = 0;
+        let entry = index.by_type.get("grade_change").unwrap();
+        assert!(entry.unconditional.is_empty() && entry.by_condition.is_empty());
+        entry.confined(&record, |_| count += 1);
+        count
+    };
+    let open = ReachRules {
+        events_without_root_account: true,
+        ..ReachRules::default()
+    };
+    for rules in [ReachRules::default(), open] {
+        assert_eq!(judged(rules, Some("7"), Some("x")), 1);
+        assert_eq!(judged(rules, Some("5000"), None), 0);
+    }
+    assert_eq!(judged(ReachRules::default(), None, None), 0);
+    assert_eq!(judged(open, None, None), 1_000);
+}
